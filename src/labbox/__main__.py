@@ -1,0 +1,6 @@
+"""`python -m labbox` is the command `labbox`."""
+
+from labbox.cli.main import run
+
+if __name__ == "__main__":
+    run()

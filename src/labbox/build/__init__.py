@@ -1,0 +1,1 @@
+"""From a lock to layers and an image; never resolves versions."""

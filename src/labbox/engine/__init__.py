@@ -1,0 +1,1 @@
+"""Runs containers from images; never builds, never downloads."""

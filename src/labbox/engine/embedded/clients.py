@@ -1,0 +1,187 @@
+"""Who is connected to a monitor: attached terminals, waiting commands, those who ask it to stop."""
+
+import json
+import socket
+import struct
+from collections.abc import Callable
+from typing import Protocol
+
+from labbox.engine.embedded import frames
+from labbox.engine.embedded.logs import STDERR, STDOUT
+from labbox.engine.embedded.loop import READABLE, WRITABLE, Loop
+
+_OUTPUT_LIMIT = 1 << 20
+_STREAM_NAMES = {STDOUT: "stdout", STDERR: "stderr"}
+_STREAM_FRAMES = {STDOUT: frames.STDOUT, STDERR: frames.STDERR}
+
+
+class Served(Protocol):
+    """What clients may ask of a monitor."""
+
+    def write_input(self, data: bytes) -> bool:
+        """Take input; False asks the sender to wait."""
+
+    def end_input(self) -> None:
+        """No more input."""
+
+    def resize(self, rows: int, columns: int) -> None:
+        """The client's terminal has this size."""
+
+    def send_signal(self, number: int) -> None:
+        """Signal the command."""
+
+    def stop(self, number: int, timeout_seconds: float) -> None:
+        """End the container."""
+
+    def resume_output(self) -> None:
+        """A slow client has caught up."""
+
+
+class _Client:
+    """One connection: what it wants, and what could not be sent to it yet."""
+
+    __slots__ = ("connection", "feeds_input", "pending", "reader", "streams")
+
+    def __init__(self, connection: socket.socket) -> None:
+        self.connection = connection
+        self.reader = frames.FrameReader()
+        self.pending = bytearray()
+        self.streams: frozenset[str] = frozenset()
+        self.feeds_input = False
+
+
+class Clients:
+    """Accepts connections on the container's socket and speaks `frames` with them; never blocks on any of them."""
+
+    def __init__(self, loop: Loop, listener: socket.socket, served: Served) -> None:
+        self._loop = loop
+        self._listener = listener
+        self._served = served
+        self._clients: dict[int, _Client] = {}
+        self._on_finished: Callable[[], None] | None = None
+        loop.watch(listener.fileno(), READABLE, self._accept)
+
+    def add(self, connection: socket.socket) -> None:
+        """Serve a connection."""
+        connection.setblocking(False)
+        client = _Client(connection)
+        self._clients[connection.fileno()] = client
+        self._watch(client)
+
+    def send_output(self, stream: int, data: bytes) -> bool:
+        """Send to all who want the stream; False when one of them is too far behind."""
+        name, kind = _STREAM_NAMES[stream], _STREAM_FRAMES[stream]
+        for client in list(self._clients.values()):
+            if name in client.streams:
+                self._send(client, frames.pack(kind, data))
+        return all(len(client.pending) < _OUTPUT_LIMIT for client in self._clients.values())
+
+    def broadcast(self, frame: bytes) -> None:
+        """Send a frame to everyone."""
+        for client in list(self._clients.values()):
+            self._send(client, frame)
+
+    def resume_input(self) -> None:
+        """The container takes input again."""
+        for client in list(self._clients.values()):
+            self._watch(client)
+
+    def finish(self, on_finished: Callable[[], None]) -> None:
+        """Accept nobody any more, and call back once everyone has been told everything or has gone away."""
+        self._on_finished = on_finished
+        self._loop.unwatch(self._listener.fileno())
+        self._listener.close()
+        for client in list(self._clients.values()):
+            if not client.pending:
+                self._drop(client)
+        self._check_finished()
+
+    def _accept(self, _events: int) -> None:
+        try:
+            connection, _ = self._listener.accept()
+        except OSError:
+            return
+        self.add(connection)
+
+    def _watch(self, client: _Client, *, reading: bool = True) -> None:
+        events = (READABLE if reading else 0) | (WRITABLE if client.pending else 0)
+        self._loop.watch(client.connection.fileno(), events, lambda ready: self._ready(client, ready))
+
+    def _ready(self, client: _Client, events: int) -> None:
+        if events & WRITABLE:
+            self._flush(client)
+        if events & ~WRITABLE and client.connection.fileno() in self._clients:
+            self._receive(client)
+
+    def _receive(self, client: _Client) -> None:
+        try:
+            data = client.connection.recv(1 << 16)
+            if not data:
+                self._drop(client)
+                return
+            for kind, payload in client.reader.feed(data):
+                self._handle(client, kind, payload)
+        except BlockingIOError:
+            return
+        except (OSError, ValueError, struct.error, KeyError, TypeError):
+            self._drop(client)
+
+    def _handle(self, client: _Client, kind: int, payload: bytes) -> None:
+        match kind:
+            case frames.HELLO:
+                hello = json.loads(payload)
+                client.streams = frozenset(hello.get("attach", ()))
+                client.feeds_input = bool(hello.get("stdin"))
+            case frames.STDIN:
+                if not self._served.write_input(payload):
+                    self._watch(client, reading=False)
+            case frames.STDIN_END:
+                client.feeds_input = False
+                self._served.end_input()
+            case frames.RESIZE:
+                self._served.resize(*struct.unpack(">HH", payload))
+            case frames.SIGNAL:
+                self._served.send_signal(int(json.loads(payload)))
+            case frames.STOP:
+                request = json.loads(payload)
+                self._served.stop(int(request["signal"]), float(request["timeout"]))
+            case _:
+                raise ValueError(f"frame of unknown kind {kind}")
+
+    def _send(self, client: _Client, frame: bytes) -> None:
+        client.pending += frame
+        self._flush(client)
+
+    def _flush(self, client: _Client) -> None:
+        was_behind = len(client.pending) >= _OUTPUT_LIMIT
+        try:
+            while client.pending:
+                sent = client.connection.send(client.pending)
+                del client.pending[:sent]
+        except BlockingIOError:
+            pass
+        except OSError:
+            self._drop(client)
+            return
+        self._watch(client)
+        if was_behind and len(client.pending) < _OUTPUT_LIMIT:
+            self._served.resume_output()
+        if self._on_finished is not None and not client.pending:
+            self._drop(client)
+
+    def _drop(self, client: _Client) -> None:
+        number = client.connection.fileno()
+        if self._clients.pop(number, None) is None:
+            return
+        self._loop.unwatch(number)
+        client.connection.close()
+        if client.feeds_input:
+            self._served.end_input()
+        if len(client.pending) >= _OUTPUT_LIMIT:
+            self._served.resume_output()
+        self._check_finished()
+
+    def _check_finished(self) -> None:
+        if self._on_finished is not None and not self._clients:
+            callback, self._on_finished = self._on_finished, None
+            callback()

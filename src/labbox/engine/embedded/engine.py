@@ -1,0 +1,221 @@
+"""The embedded engine's verbs over containers: create, start, stop, remove and the rest; no daemon behind them."""
+
+import os
+import signal
+import socket
+import sys
+from collections.abc import Iterator, Mapping
+
+from labbox.engine.embedded import attachment, frames, records, removal
+from labbox.engine.embedded.attachment import Attachment, Outcome
+from labbox.engine.embedded.host import Host
+from labbox.engine.embedded.logs import LogReader
+from labbox.engine.embedded.modes import choose_identity
+from labbox.engine.embedded.monitor import Equipment, Monitor
+from labbox.engine.embedded.plan import make_plan
+from labbox.engine.embedded.records import Container
+from labbox.engine.specification import ContainerSpec
+from labbox.errors import ConflictError, NotFoundError
+from labbox.files import try_lock
+from labbox.linux.idmap import Identity
+from labbox.linux.process import close_from
+from labbox.settings import Settings
+
+
+class EmbeddedEngine:
+    """Containers of one user on this machine."""
+
+    def __init__(self, settings: Settings, environment: Mapping[str, str]) -> None:
+        self.settings = settings
+        self._environment = environment
+        self._identity: Identity | None = None
+
+    @property
+    def identity(self) -> Identity:
+        """The identity mode in which containers run here; UnsupportedError when none works."""
+        if self._identity is None:
+            self._identity = choose_identity(
+                self.settings.runtime_dir, wanted=self._environment.get("LABBOX_MODE") or None
+            )
+        return self._identity
+
+    # Finding.
+
+    def find(self, name_or_id: str) -> Container:
+        """The container of a name, id or start of an id; NotFoundError."""
+        return records.find_record(self.settings.containers_dir, name_or_id)
+
+    def list(self) -> Iterator[Container]:
+        """Every container, newest first."""
+        return records.list_records(self.settings.containers_dir)
+
+    def logs(self, container: Container) -> LogReader:
+        """What it has written."""
+        return LogReader(container.folder.log)
+
+    # Making and starting.
+
+    def create(self, spec: ContainerSpec) -> Container:
+        """Write a new container that does not run yet; ConflictError when its name is taken."""
+        host = Host(self.settings, self.identity)
+        with host.holding_images():
+            host.layer_folders(spec)
+            return records.create_record(self.settings.containers_dir, spec, mode=self.identity.mode)
+
+    def start(
+        self, container: Container, *, attach: tuple[str, ...] = (), stdin: bool = False
+    ) -> tuple[Attachment, Outcome | None]:
+        """Start a container that does not run; returns the connection to its monitor and, if it failed, how.
+
+        The first bytes of output and a command that ends at once are not missed by the connection.
+        """
+        lock = try_lock(container.folder.lock)
+        if lock is None:
+            raise ConflictError(f"container `{container.spec.name}` is already running")
+        try:
+            connection = self._start_monitor(container, lock)
+        finally:
+            os.close(lock)
+        connection.hello(attach=attach, stdin=stdin)
+        return connection, connection.wait_started()
+
+    def _start_monitor(self, container: Container, lock: int) -> Attachment:
+        """Gather what the monitor needs, then fork it; whatever fails before the fork leaves nothing behind."""
+        host = Host(self.settings, self.identity)
+        spec = container.spec
+        with host.equipped(container) as (facts, publisher, limits):
+            equipment = Equipment(
+                identity=self.identity,
+                plan=make_plan(spec, container.folder, facts),
+                containers_dir=self.settings.containers_dir,
+                volumes_dir=self.settings.volumes_dir,
+                publisher=publisher,
+                limits=limits,
+            )
+            listener = attachment.listen(container.folder)
+            ours, theirs = socket.socketpair()
+            kept = (lock, listener.fileno(), theirs.fileno(), *(publisher.descriptors if publisher else ()))
+            sys.stdout.flush()
+            sys.stderr.flush()
+            if os.fork() == 0:
+                ours.close()
+                _become_monitor(container, equipment, listener, theirs, kept)
+            theirs.close()
+            listener.close()
+        return Attachment(ours)
+
+    # Running containers.
+
+    def attach(self, container: Container) -> Attachment:
+        """A connection to a running container's monitor; ConflictError when it does not run."""
+        connection = attachment.connect(container.folder) if container.is_running else None
+        if connection is None:
+            raise ConflictError(f"container {container.spec.name} is not running")
+        return connection
+
+    def stop(self, container: Container, *, timeout_seconds: float | None = None, number: int | None = None) -> None:
+        """End a container by its stop signal, by SIGKILL after the time-out (negative: never). One that has ended is fine."""
+        spec = container.spec
+        request = {
+            "signal": int(signal.Signals[spec.stop_signal]) if number is None else number,
+            "timeout": spec.stop_timeout_seconds if timeout_seconds is None else timeout_seconds,
+        }
+        with self._connected(container) as connection:
+            if connection is not None:
+                connection.send(frames.pack_document(frames.STOP, request))
+                connection.wait()
+
+    def kill(self, container: Container, number: int) -> None:
+        """Send a signal to a running container; ConflictError when it does not run."""
+        with self.attach(container) as connection:
+            connection.send(frames.pack_document(frames.SIGNAL, number))
+            if number == signal.SIGKILL:
+                connection.wait()
+
+    def wait(self, container: Container) -> int:
+        """Wait until a container has ended; its exit code."""
+        with self._connected(container) as connection:
+            outcome = connection.wait() if connection is not None else Outcome("lost")
+        if outcome.kind != "lost":
+            return outcome.code
+        try:
+            return self.find(container.spec.id).state.exit_code
+        except NotFoundError:
+            return container.state.exit_code
+
+    # Changing and removing.
+
+    def rename(self, container: Container, new_name: str) -> Container:
+        """Give a container another name; ConflictError when it is taken."""
+        name = records.check_name(new_name)
+        records.take_name(self.settings.containers_dir, name, container.spec.id)
+        renamed = records.write_spec(container, container.spec._replace(name=name))
+        records.release_name(self.settings.containers_dir, container.spec.name)
+        return renamed
+
+    def remove(self, container: Container, *, force: bool = False, volumes: bool = False) -> None:
+        """Remove a container, with `force` also a running one, with `volumes` also its anonymous volumes."""
+        if container.is_running:
+            if not force:
+                raise ConflictError(
+                    f"cannot remove container {container.spec.name}: container is running",
+                    hint=f"stop it first (labbox stop {container.spec.name}), or remove it by force: labbox rm -f",
+                )
+            self.stop(container, number=signal.SIGKILL, timeout_seconds=0)
+        lock = try_lock(container.folder.lock)
+        if lock is None:
+            raise ConflictError(f"container {container.spec.name} is being changed by another command")
+        try:
+            trash = removal.hide_container(container, self.settings.containers_dir)
+        except FileNotFoundError:
+            return  # `--rm`, or another command, was faster
+        finally:
+            os.close(lock)
+        removal.delete_hidden(trash, self.identity)
+        if volumes:
+            removal.remove_volumes(container, self.settings.volumes_dir, self.identity)
+
+    def _connected(self, container: Container) -> "_Connected":
+        return _Connected(attachment.connect(container.folder) if container.is_running else None)
+
+
+class _Connected:
+    """A connection, or none, closed at the end."""
+
+    def __init__(self, connection: Attachment | None) -> None:
+        self._connection = connection
+
+    def __enter__(self) -> Attachment | None:
+        return self._connection
+
+    def __exit__(self, *_: object) -> None:
+        if self._connection is not None:
+            self._connection.__exit__()
+
+
+def _become_monitor(
+    container: Container, equipment: Equipment, listener: socket.socket, client: socket.socket, kept: tuple[int, ...]
+) -> None:
+    """In the forked child: leave the terminal's session, keep only what is needed, and serve. Does not return."""
+    try:
+        os.setsid()
+        _detach_streams(container.folder.monitor_log)
+        close_from(3, kept)
+        os.chdir("/")
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD):
+            signal.signal(number, signal.SIG_DFL)
+        state = container.state._replace(error="", oom_killed=False, restart_count=0, stopped_by_user=False)
+        Monitor(container._replace(state=state), equipment, listener).run(client)
+    except BaseException:  # noqa: BLE001  (the process ends here: what is wrong stands in monitor.log)
+        import traceback  # noqa: PLC0415  (4 ms that only a fault pays)
+
+        traceback.print_exc()
+        os._exit(1)
+    os._exit(0)
+
+
+def _detach_streams(log: str) -> None:
+    null = os.open("/dev/null", os.O_RDWR)
+    errors = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    for number, descriptor in enumerate((null, null, errors)):
+        os.dup2(descriptor, number)

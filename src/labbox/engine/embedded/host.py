@@ -1,0 +1,213 @@
+"""What a container gets from this host before it starts: layers, files for /etc, volumes, ports, limits, filters."""
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from labbox.engine.embedded.plan import HostFacts, capability_mask, hostname_of
+from labbox.engine.embedded.records import Container
+from labbox.engine.embedded.volumes import volume_at
+from labbox.engine.specification import ContainerSpec
+from labbox.errors import EngineError
+from labbox.files import read_json, write_json
+from labbox.linux import capabilities
+from labbox.linux.idmap import Identity, run_mapped
+from labbox.oci.digest import parse_digest
+from labbox.settings import Settings
+from labbox.store.layers import LayerStore
+
+_APT_SETTINGS = 'APT::Sandbox::User "root";\n'
+
+
+class Host:
+    """This host, as far as containers of one identity use it."""
+
+    def __init__(self, settings: Settings, identity: Identity) -> None:
+        self._settings = settings
+        self._identity = identity
+        self._layers = LayerStore(settings.store_dir, identity)
+
+    def holding_images(self) -> Any:
+        """While the body runs no garbage is collected."""
+        return self._layers.creating()
+
+    def layer_folders(self, spec: ContainerSpec) -> tuple[str, ...]:
+        """The folders of the image's layers, lowest first; NotFoundError when one is not unpacked."""
+        return tuple(self._layers.directory(parse_digest(diff_id)) for diff_id in spec.diff_ids)
+
+    @contextmanager
+    def equipped(self, container: Container) -> Iterator[tuple[HostFacts, Any, Any]]:
+        """Facts for the plan, the publisher of ports and the limits (each None when not asked for).
+
+        When the body fails, what was opened is closed again; else it is the monitor's.
+        """
+        spec = container.spec
+        with ExitStack() as on_failure:
+            publisher = self._open_ports(spec)
+            if publisher is not None:
+                on_failure.callback(publisher.close)
+            limits = self._make_limits(spec)
+            if limits is not None:
+                on_failure.callback(limits.close)
+            facts = self._facts(container, limits)
+            self._write_etc_files(container, facts)
+            self._make_volumes(spec)
+            self._check_sources(spec)
+            yield facts, publisher, limits
+            on_failure.pop_all()
+        if publisher is not None:
+            publisher.forget()
+
+    def exec_facts(self, spec: ContainerSpec) -> HostFacts:
+        """Facts for one more command in a running container."""
+        return HostFacts(
+            identity=self._identity,
+            layers=(),
+            volumes_dir=self._settings.volumes_dir,
+            filters=self._filters(spec),
+            hostname=socket.gethostname(),
+            last_capability=capabilities.last_capability(),
+        )
+
+    def _facts(self, container: Container, limits: Any) -> HostFacts:
+        spec = container.spec
+        facts = self.exec_facts(spec)._replace(
+            layers=self.layer_folders(spec), cgroup_files=tuple(limits.join_files) if limits else ()
+        )
+        if spec.network == "auto":
+            from labbox.engine.embedded.network import host_has_ipv6_route  # noqa: PLC0415
+
+            facts = facts._replace(has_ipv6=host_has_ipv6_route())
+        if spec.gpus is not None:
+            from labbox.engine.embedded.gpus import plan_gpus  # noqa: PLC0415
+
+            operations, environment = plan_gpus(spec.gpus)
+            facts = facts._replace(extra_operations=tuple(operations), extra_environment=tuple(environment))
+        return facts
+
+    def _filters(self, spec: ContainerSpec) -> tuple[bytes, ...]:
+        """The seccomp program, compiled once per set of capabilities and kept."""
+        security = spec.security
+        if security.privileged or security.seccomp == "unconfined":
+            return ()
+        mask = capability_mask(spec)
+        held = frozenset(name for number, name in enumerate(capabilities.NAMES) if mask >> number & 1)
+        machine = os.uname().machine
+        if security.seccomp != "default":
+            from json import loads  # noqa: PLC0415
+
+            from labbox.linux.seccomp_compile import compile_custom_profile  # noqa: PLC0415
+
+            return (compile_custom_profile(loads(security.seccomp), held, machine),)
+        return (self._default_filter(held, mask, machine),)
+
+    def _default_filter(self, held: frozenset[str], mask: int, machine: str) -> bytes:
+        from labbox import __version__  # noqa: PLC0415
+
+        path = os.path.join(self._settings.cache_dir, "seccomp", f"{__version__}-{machine}-{mask:x}.bpf")
+        try:
+            with open(path, "rb") as file:
+                return file.read()
+        except FileNotFoundError:
+            pass
+        from labbox.files import write_atomic  # noqa: PLC0415
+        from labbox.linux.seccomp_compile import compile_default_profile  # noqa: PLC0415
+
+        program = compile_default_profile(held, machine)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        write_atomic(path, program, durable=False)
+        return program
+
+    def _write_etc_files(self, container: Container, facts: HostFacts) -> None:
+        spec, folder = container.spec, container.folder
+        os.makedirs(folder.etc, exist_ok=True)
+        hostname = hostname_of(spec, facts)
+        texts = {"hostname": hostname + "\n", "hosts": _hosts(spec, hostname), "resolv.conf": _resolv_conf(spec)}
+        if self._identity.mode == "single":
+            texts["apt.conf"] = _APT_SETTINGS
+        for name, text in texts.items():
+            with open(os.path.join(folder.etc, name), "w", encoding="utf-8") as file:
+                file.write(text)
+
+    def _make_volumes(self, spec: ContainerSpec) -> None:
+        for mount in spec.mounts:
+            if mount.kind == "volume":
+                self.make_volume(mount.source)
+
+    def make_volume(self, name: str, labels: dict[str, str] | None = None) -> None:
+        """Make a named volume when there is none: its `_data` belongs to the container's root."""
+        volume = volume_at(self._settings.volumes_dir, name)
+        if os.path.isdir(volume.data):
+            return
+        os.makedirs(volume.folder, mode=0o700, exist_ok=True)
+        from labbox.engine.embedded.timestamps import now_text  # noqa: PLC0415
+
+        write_json(
+            os.path.join(volume.folder, "volume.json"), {"version": 1, "created": now_text(), "labels": labels or {}}
+        )
+
+        def make() -> None:
+            os.makedirs(volume.data, mode=0o755, exist_ok=True)
+
+        run_mapped(self._identity, make)
+
+    def _check_sources(self, spec: ContainerSpec) -> None:
+        for mount in spec.mounts:
+            if mount.kind == "bind" and not os.path.exists(mount.source):
+                raise EngineError(
+                    f"bind source path does not exist: `{mount.source}`",
+                    hint=f"make it first: mkdir -p {mount.source}",
+                )
+
+    def _open_ports(self, spec: ContainerSpec) -> Any:
+        if not spec.ports or spec.network != "auto":
+            return None
+        from labbox.engine.embedded.publisher import PortPublisher  # noqa: PLC0415
+
+        return PortPublisher(spec.ports)
+
+    def _make_limits(self, spec: ContainerSpec) -> Any:
+        resources = spec.resources
+        if not (resources.memory_bytes or resources.cpus or resources.pids):
+            return None
+        from labbox.engine.embedded.limits import make_limits  # noqa: PLC0415
+
+        return make_limits(spec.id, resources)
+
+
+def _hosts(spec: ContainerSpec, hostname: str) -> str:
+    from labbox.engine.embedded.network import HOST_ADDRESS, hosts_text  # noqa: PLC0415
+
+    if spec.network == "host":
+        text = _read_text("/etc/hosts")
+    else:
+        text = hosts_text(f"{hostname}.{spec.domainname} {hostname}" if spec.domainname else hostname)
+    for entry in spec.extra_hosts:
+        name, _, address = entry.partition(":")
+        text += f"{HOST_ADDRESS if address == 'host-gateway' else address}\t{name}\n"
+    return text
+
+
+def _resolv_conf(spec: ContainerSpec) -> str:
+    host_text = _read_text("/etc/resolv.conf")
+    if spec.network == "host" and not (spec.dns or spec.dns_search or spec.dns_options):
+        return host_text
+    from labbox.engine.embedded.dns import container_resolv_conf  # noqa: PLC0415
+
+    return container_resolv_conf(host_text, servers=spec.dns, search=spec.dns_search, options=spec.dns_options)
+
+
+def _read_text(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read()
+    except FileNotFoundError:
+        return ""
+
+
+def read_volume_record(volumes_dir: str, name: str) -> dict[str, Any]:
+    """What `volume inspect` knows besides the folder: creation time and labels."""
+    document: dict[str, Any] = read_json(os.path.join(volumes_dir, name, "volume.json"))
+    return document

@@ -1,0 +1,142 @@
+"""Process 1 of a container: starts the command, passes signals on, reaps orphans, ends as the command ends.
+
+A process 1 without handlers never sees SIGTERM (pid_namespaces(7)), so a command as process 1 would be killed only
+after the time-out of `stop`; with init in front it ends at once. `--no-init` makes the command itself process 1.
+"""
+
+import marshal
+import os
+import signal
+from typing import Any
+
+from labbox.engine.embedded import messages
+from labbox.engine.embedded.payload import Payload, make_payload, start_payload
+from labbox.errors import CommandNotFoundError, EngineError
+from labbox.linux.idmap import Identity, IdRange, enter_user_namespace
+from labbox.linux.process import PR_SET_DUMPABLE, PR_SET_PDEATHSIG, close_from, prctl, set_process_name
+
+
+def run_command(channel: messages.Channel, plan: dict[str, Any]) -> None:
+    """Start the plan's command and stay until it ends; the process then ends with the command's exit code.
+
+    Exit codes are docker's: 128+n for a command killed by signal n. Raises EngineError when it cannot be started.
+    """
+    payload = make_payload(plan["payload"])
+    if plan["payload"]["mode"] == "single":
+        _become_only_user(payload)
+    terminal = _open_terminal(channel, payload) if payload.terminal else None
+    standard = (terminal, terminal, terminal) if terminal is not None else tuple(plan["standard"])
+    if not plan["init"]:
+        _become_command(channel, payload, standard)
+    child = fork_payload(payload, standard)
+    messages.send(channel, "started")
+    channel.close()
+    null = os.open("/dev/null", os.O_RDWR)
+    for number in range(3):
+        os.dup2(null, number)
+    close_from(3)
+    os._exit(_reap_until(child))
+
+
+def fork_payload(payload: Payload, standard: tuple[int, ...]) -> int:
+    """Fork and start a payload; returns its number once the program runs, raises EngineError when it cannot."""
+    reader, writer = os.pipe2(os.O_CLOEXEC)
+    child = os.fork()
+    if child == 0:
+        _start_or_report(payload, standard, writer)
+    os.close(writer)
+    with open(reader, "rb") as file:
+        failure = file.read()
+    if failure:
+        os.waitpid(child, 0)
+        exit_code, text = marshal.loads(failure)
+        raise_failure(exit_code, text)
+    return child
+
+
+def raise_failure(exit_code: int, text: str) -> None:
+    """Raise the error that a started process reported by its exit code and text."""
+    kind = CommandNotFoundError if exit_code == CommandNotFoundError.exit_code else EngineError
+    raise kind(text, exit_code=exit_code)
+
+
+def exit_code_of(status: int) -> int:
+    """docker's exit code for a wait status: the process's own, or 128+n for signal n."""
+    return 128 + os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
+
+
+def _become_only_user(payload: Payload) -> None:
+    """With one id only: what was root while mounting becomes the container's user in a nested user namespace."""
+    if (payload.user.uid, payload.user.gid) == (0, 0):
+        return
+    inner = Identity(
+        mode="single", uids=(IdRange(payload.user.uid, 0, 1),), gids=(IdRange(payload.user.gid, 0, 1),)
+    )
+    enter_user_namespace(inner)
+    # Changed credentials have reset both.
+    prctl(PR_SET_DUMPABLE, 0)
+    prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _start_or_report(payload: Payload, standard: tuple[int, ...], writer: int) -> None:
+    try:
+        start_payload(payload, standard, keep=writer)
+    except EngineError as error:
+        os.write(writer, marshal.dumps((error.exit_code, str(error))))
+    except OSError as error:
+        os.write(writer, marshal.dumps((EngineError.exit_code, error.strerror or str(error))))
+    finally:
+        os._exit(EngineError.exit_code)
+
+
+def _become_command(channel: messages.Channel, payload: Payload, standard: tuple[int, ...]) -> None:
+    """Without init: the command is process 1. The channel closes by itself when the program has been executed."""
+    messages.send(channel, "starting")
+    start_payload(payload, standard, keep=channel.fileno())
+
+
+def _open_terminal(channel: messages.Channel, payload: Payload) -> int:
+    """A terminal of the container's own devpts: the monitor gets the master, /dev/console and the command the slave."""
+    # Only containers with a terminal need them.
+    from labbox.linux import mounts, terminals  # noqa: PLC0415
+
+    master, slave = terminals.open_terminal()
+    messages.send(channel, "terminal", None, (master,))
+    os.close(master)
+    try:
+        os.fchown(slave, payload.user.uid, -1)
+    except OSError:
+        pass  # with one id only the owner is right already
+    console = os.open("/dev/console", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    os.close(console)
+    mounts.mount(f"/dev/pts/{os.path.basename(os.ttyname(slave))}", "/dev/console", "none", mounts.MS_BIND)
+    return slave
+
+
+def _reap_until(child: int) -> int:
+    """Pass signals on and reap until `child` ends; its exit code."""
+    set_process_name("labbox-init")
+    waited = signal.valid_signals()
+    while True:
+        number = signal.sigwait(waited)
+        if number != signal.SIGCHLD:
+            try:
+                os.kill(child, number)
+            except ProcessLookupError:
+                continue
+        exit_code = _reap(child)
+        if exit_code is not None:
+            return exit_code
+
+
+def _reap(child: int) -> int | None:
+    """Collect every ended child; the exit code of `child` when it is among them."""
+    while True:
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return None
+        if pid == 0:
+            return None
+        if pid == child:
+            return exit_code_of(status)

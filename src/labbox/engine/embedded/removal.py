@@ -1,0 +1,48 @@
+"""Taking a container off the disk: out of sight at once, out of the way when there is time."""
+
+import os
+
+from labbox.engine.embedded import records
+from labbox.engine.embedded.folders import ContainerFolder
+from labbox.engine.embedded.records import Container
+from labbox.files import remove_tree
+from labbox.linux.idmap import Identity, run_mapped
+
+_TRASH = ".trash-"
+
+
+def hide_container(container: Container, containers_dir: str) -> str:
+    """Free the name and the id in two renames; returns the folder that is left to delete."""
+    trash = os.path.join(containers_dir, f"{_TRASH}{container.spec.id}")
+    os.rename(container.folder.path, trash)
+    records.release_name(containers_dir, container.spec.name)
+    return trash
+
+
+def delete_hidden(trash: str, identity: Identity) -> None:
+    """Delete a hidden folder; what the container wrote belongs to ids that only its user namespace may touch."""
+    layer = ContainerFolder(trash).layer
+    run_mapped(identity, lambda: remove_tree(layer))
+    remove_tree(trash)
+
+
+def list_hidden(containers_dir: str) -> list[str]:
+    """Folders that a command killed in mid-removal has left."""
+    try:
+        names = os.listdir(containers_dir)
+    except FileNotFoundError:
+        return []
+    return [os.path.join(containers_dir, name) for name in names if name.startswith(_TRASH)]
+
+
+def remove_volumes(container: Container, volumes_dir: str, identity: Identity) -> None:
+    """Remove the container's anonymous volumes (those named by 64 hexadecimal digits)."""
+    for mount in container.spec.mounts:
+        if mount.kind == "volume" and is_anonymous(mount.source):
+            path = os.path.join(volumes_dir, mount.source)
+            run_mapped(identity, lambda path=path: remove_tree(path))  # type: ignore[misc]
+
+
+def is_anonymous(volume: str) -> bool:
+    """True for a volume that `run` named itself."""
+    return len(volume) == 64 and all(letter in "0123456789abcdef" for letter in volume)

@@ -1,0 +1,1 @@
+"""System calls of the Linux kernel through ctypes, one thin function each; never decides anything."""

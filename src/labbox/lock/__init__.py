@@ -1,0 +1,1 @@
+"""From what one wants to exact versions and hashes; never builds."""

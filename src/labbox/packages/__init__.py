@@ -1,0 +1,1 @@
+"""Packages elsewhere, as their archives describe them; never unpacks anything into an image."""

@@ -1,0 +1,1 @@
+"""Keys of the Debian archive that labbox trusts, as data."""

@@ -1,0 +1,89 @@
+"""Canonical tar streams: hashed while they are made, and written to a stream only when somebody wants the bytes."""
+
+import hashlib
+import os
+from collections.abc import Callable
+from typing import NamedTuple
+
+from labbox.oci.canonical_tar import BLOCK_BYTES, END, TarEntry, encode_entry
+from labbox.oci.digest import Digest
+
+_FLUSH_BYTES = 1 << 20
+_COPY_BYTES = 1 << 20
+
+
+class PackedTree(NamedTuple):
+    """The canonical tar of a tree: its digest, its length and the number of its entries."""
+
+    diff_id: Digest
+    size_bytes: int
+    entry_count: int
+
+
+class TarWriter:
+    """Takes entries in canonical order and keeps the digest; `write` gets the bytes in large pieces."""
+
+    def __init__(self, write: Callable[[bytes | memoryview], object] | None = None) -> None:
+        self._write = write
+        self._hash = hashlib.sha256()
+        self._pending: list[bytes] = []
+        self._pending_bytes = 0
+        self._size_bytes = 0
+        self._entry_count = 0
+        self._buffer = memoryview(bytearray(_COPY_BYTES))
+
+    def add(self, entry: TarEntry, content: int | None = None) -> None:
+        """Add an entry; `content` is a descriptor at the start of the `size_bytes` bytes it holds.
+
+        A file that changes its length meanwhile is cut or filled with zeros, so the archive stays whole.
+        """
+        self._entry_count += 1
+        self._put(encode_entry(entry))
+        if not entry.size_bytes or content is None:
+            return
+        if entry.size_bytes <= _COPY_BYTES:
+            data = os.read(content, entry.size_bytes)
+            while len(data) < entry.size_bytes and (more := os.read(content, entry.size_bytes - len(data))):
+                data += more
+            self._put(data.ljust(entry.size_bytes + -entry.size_bytes % BLOCK_BYTES, b"\0"))
+        else:
+            self._copy(content, entry.size_bytes)
+
+    def finish(self) -> PackedTree:
+        """Close the archive."""
+        self._put(END)
+        self._flush()
+        return PackedTree(Digest("sha256", self._hash.hexdigest()), self._size_bytes, self._entry_count)
+
+    def _copy(self, content: int, size_bytes: int) -> None:
+        self._flush()
+        left = size_bytes
+        while left:
+            count = os.readv(content, [self._buffer[: min(left, _COPY_BYTES)]])
+            if not count:
+                break
+            self._emit(self._buffer[:count])
+            left -= count
+        left += -size_bytes % BLOCK_BYTES
+        while left:
+            count = min(left, _COPY_BYTES)
+            self._put(bytes(count))
+            left -= count
+
+    def _put(self, data: bytes) -> None:
+        self._pending.append(data)
+        self._pending_bytes += len(data)
+        if self._pending_bytes >= _FLUSH_BYTES:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._pending:
+            self._emit(b"".join(self._pending))
+            self._pending.clear()
+            self._pending_bytes = 0
+
+    def _emit(self, data: bytes | memoryview) -> None:
+        self._hash.update(data)
+        self._size_bytes += len(data)
+        if self._write is not None:
+            self._write(data)

@@ -1,0 +1,1 @@
+"""Public fakes and fixtures for those who test against labbox; never imported by labbox itself."""
