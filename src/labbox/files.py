@@ -5,7 +5,10 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from time import monotonic, sleep
 from typing import Any
+
+_LOCK_INTERVAL_SECONDS = 0.005
 
 
 def write_atomic(path: str, data: bytes, *, durable: bool = True, mode: int = 0o600) -> None:
@@ -68,6 +71,14 @@ def try_lock(path: str) -> int | None:
     except BlockingIOError:
         os.close(descriptor)
         return None
+    return descriptor
+
+
+def take_lock(path: str, *, patience_seconds: float) -> int | None:
+    """As `try_lock`, trying again for a while: the holder may be about to let go."""
+    deadline = monotonic() + patience_seconds
+    while (descriptor := try_lock(path)) is None and monotonic() < deadline:
+        sleep(_LOCK_INTERVAL_SECONDS)
     return descriptor
 
 

@@ -1,33 +1,123 @@
-"""`labbox bootstrap`: make a system image from the Debian archive."""
+"""`labbox bootstrap`: make a system image from the Debian archive, or again from a lock."""
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
-from labbox.settings import Settings
+from labbox.build.debian.normalise import ASSEMBLER_VERSION
+from labbox.build.known_systems import find_known_layer, remember_layer
+from labbox.build.system import assemble_layer, check_lock, system_config
+from labbox.engine.embedded.modes import choose_identity
+from labbox.errors import UsageError
+from labbox.lock.fetch_system import fetch_system
+from labbox.lock.resolve_system import lock_system
+from labbox.lock.system import SystemLock, read_system_lock, write_system_lock
+from labbox.oci.reference import Reference, parse_reference
+from labbox.packages.debian.archive import Archive, open_archive
+from labbox.packages.debian.releases import find_release, host_architecture
+from labbox.settings import Settings, read_config
+from labbox.store.images import ImageStore, StoredImage, layer_descriptor
+from labbox.store.layers import LayerStore
+
+# Called with a stage's name, how much is done and how much there is: `index`, `download` (bytes), `unpack` and
+# `configure` (packages), `finish`.
+ReportStage = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BootstrapRequest:
-    """What to make: a release, packages besides the base system, the image's name, lock files to read or to write."""
+    """What to make: a release, packages besides its base system, the image's name; lock files to write or to follow.
+
+    A package is `name` or `name=version`. With `from_lock` the lock alone says what the system is.
+    """
 
     release: str = "debian:13"
     include: tuple[str, ...] = ()
-    name: str | None = None  # default: the release's own name
+    name: str | None = None  # default: the release's own
     write_lock: str | None = None
     from_lock: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BootstrapResult:
-    """The image that was made (or was there already) and how many packages and bytes it holds."""
+    """The image, the lock it was made from, and whether its layer was there already."""
 
     name: str
-    image_id: str
-    manifest_digest: str
-    packages: int
+    image: StoredImage
+    lock: SystemLock
     size_bytes: int
     was_present: bool
 
 
-# stage (`index`, `download`, `unpack`, `configure`, `finish`), done, total; bytes while downloading, else steps
-ReportStage = Callable[[str, int, int], None]
+def ignore_progress(_stage: str, _done: int, _total: int) -> None:
+    """A progress callback for those who do not look."""
+
+
+def bootstrap(
+    settings: Settings,
+    request: BootstrapRequest,
+    *,
+    report: ReportStage = ignore_progress,
+    environment: Mapping[str, str] = os.environ,
+) -> BootstrapResult:
+    """Resolve, lock, fetch, assemble, and give the image its name. The same lock always gives the same image.
+
+    Raises ResolutionError, DownloadError, SignatureError or UsageError saying what cannot be had, and where.
+    """
+    identity = choose_identity(settings.runtime_dir, wanted=environment.get("LABBOX_MODE"))
+    archive = open_archive(settings.cache_dir, environment, read_config(settings))
+    report("index", 0, 1)
+    lock = _read_lock(request) if request.from_lock else _resolve(request, archive)
+    name = image_name(request, lock)
+    report("index", 1, 1)
+
+    layers = LayerStore(settings.store_dir, identity)
+    with layers.creating():
+        packed = find_known_layer(settings.cache_dir, lock, layers)
+        was_present = packed is not None
+        if packed is None or request.write_lock:
+            fetched = fetch_system(
+                lock, archive, progress=lambda done: report("download", done.done_bytes, done.total_bytes)
+            )
+            lock = lock.with_sha1({sha256: file.sha1 for sha256, file in fetched.items()})
+            if packed is None:
+                paths = {sha256: file.path for sha256, file in fetched.items()}
+                packed = assemble_layer(lock, paths, layers, identity, report)
+                remember_layer(settings.cache_dir, lock, packed)
+        if request.write_lock:
+            write_system_lock(request.write_lock, lock)
+        config = system_config(lock, packed)
+        image = ImageStore(settings.store_dir).add(config, [layer_descriptor(packed)], [name])
+    return BootstrapResult(
+        name=name.familiar, image=image, lock=lock, size_bytes=packed.size_bytes, was_present=was_present
+    )
+
+
+def image_name(request: BootstrapRequest, lock: SystemLock) -> Reference:
+    """The image's name: the one asked for, else the release's own (`debian:13`)."""
+    return parse_reference(request.name or lock.release).with_default_tag()
+
+
+def _read_lock(request: BootstrapRequest) -> SystemLock:
+    if request.include:
+        raise UsageError(
+            "packages cannot be added to a lock", hint="Leave out --include, or lock again without --from-lock."
+        )
+    assert request.from_lock is not None
+    lock = read_system_lock(request.from_lock)
+    check_lock(lock)
+    return lock
+
+
+def _resolve(request: BootstrapRequest, archive: Archive) -> SystemLock:
+    release = find_release(request.release)
+    architecture = host_architecture()
+    return lock_system(
+        release,
+        archive.reader().read_release(release, architecture),
+        request.include,
+        architecture=architecture,
+        assembler=ASSEMBLER_VERSION,
+        now=datetime.now(UTC),
+    )

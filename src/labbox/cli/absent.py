@@ -125,7 +125,8 @@ ABSENT_COMMANDS: dict[str, Absent] = {
     "service": _SWARM,
     "stack": _SWARM,
     "swarm": _SWARM,
-    "system": Absent("its parts stand on their own", "use `labbox info` and `labbox doctor`"),
+    "system df": Absent("it keeps no account of the disk", "use `labbox ps --size` and `labbox images`"),
+    "system events": Absent("there is no daemon that could tell", "ask with `labbox ps` or wait with `labbox wait`"),
     "unpause": Absent("it does not freeze containers", "use `labbox stop` and `labbox start`"),
     "update": Absent("limits are set when a container is made", "make a new one with `labbox run`"),
 }

@@ -17,7 +17,7 @@ def parse_rfc3339(text: str) -> float:
     # a date alone, or a time without seconds, is a time too (`--since 2026-01-31`)
     days = _numbers(date, "-", 3)
     parts = _numbers(whole, ":", 3) or _numbers(f"{whole}:00" if whole else "00:00:00", ":", 3)
-    if days is None or parts is None or not _is_time(days, parts) or not (fraction or "0").isdigit():
+    if days is None or parts is None or not _is_time(days, parts) or not (fraction or "0").isdecimal():
         raise UsageError(f'failed to parse value as time or duration: "{text}"')
     seconds = _days_since_1970(*days) * 86400 + parts[0] * 3600 + parts[1] * 60 + parts[2] - offset_seconds
     return seconds + float(f"0.{fraction or 0}")
@@ -25,7 +25,7 @@ def parse_rfc3339(text: str) -> float:
 
 def parse_moment(text: str, now: float) -> float:
     """Seconds since 1970 of what `--since` takes: a time, a number of seconds since 1970, or a duration before now."""
-    if text.replace(".", "", 1).isdigit():
+    if text.isascii() and text.replace(".", "", 1).isdigit():
         return float(text)
     duration = parse_duration(text)
     return parse_rfc3339(text) if duration is None else now - duration

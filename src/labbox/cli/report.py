@@ -14,14 +14,14 @@ def report_failure(error: Exception, *, debug: bool) -> int:
 
         traceback.print_exception(error)
     if isinstance(error, LabboxError):
-        _report(error.message, error.hint)
+        print_failure(error.message, error.hint)
         if isinstance(error, CommandLineError):
             print(f"\n{error.usage}", file=sys.stderr)
         return error.exit_code
     if isinstance(error, OSError):
-        _report(describe_os_error(error), None)
+        print_failure(describe_os_error(error), None)
         return 1
-    _report(f"internal error: {type(error).__name__}: {error}", "run again with --debug and report what it shows")
+    print_failure(f"internal error: {type(error).__name__}: {error}", "run again with --debug and report what it shows")
     return 1
 
 
@@ -32,7 +32,8 @@ def describe_os_error(error: OSError) -> str:
     return f"{' -> '.join(names)}: {reason}" if names else reason
 
 
-def _report(message: str, hint: str | None) -> None:
+def print_failure(message: str, hint: str | None) -> None:
+    """A failure on stderr: the message, and on a line of its own what to do."""
     print(f"labbox: {message}", file=sys.stderr)
     if hint:
         print(f"hint: {hint}", file=sys.stderr)

@@ -91,6 +91,13 @@ GROUPS: dict[str, Group] = {
             "tag": COMMANDS["tag"],
         },
     ),
+    "system": Group(
+        "Manage labbox",
+        {
+            "info": COMMANDS["info"],
+            "prune": Entry("system_prune", "Remove unused data"),
+        },
+    ),
     "volume": Group(
         "Manage volumes",
         {
@@ -107,5 +114,6 @@ GROUPS: dict[str, Group] = {
 GROUP_ALIASES: dict[str, dict[str, str]] = {
     "container": {"list": "ls", "ps": "ls", "remove": "rm"},
     "image": {"list": "ls", "remove": "rm"},
+    "system": {},
     "volume": {"list": "ls", "remove": "rm"},
 }

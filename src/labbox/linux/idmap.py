@@ -111,17 +111,22 @@ def run_mapped(identity: Identity, function: Callable[[], _Result]) -> _Result:
     """Run a function as the identity's root in a child process; its result or exception comes back (pickled)."""
     if identity.mode == "root":
         return function()
+    return run_forked(lambda: enter_user_namespace(identity), function)
+
+
+def run_forked(prepare: Callable[[], None], function: Callable[[], _Result]) -> _Result:
+    """Run a function in a forked child after `prepare`; its result or exception comes back (pickled)."""
     reader, writer = os.pipe2(os.O_CLOEXEC)
     child = os.fork()
     if child == 0:
         os.close(reader)
-        os._exit(_run_child(identity, function, writer))
+        os._exit(_run_child(prepare, function, writer))
     os.close(writer)
     with open(reader, "rb") as file:
         answer = file.read()
     _, status = os.waitpid(child, 0)
     if not answer:
-        raise UnsupportedError(f"a helper in the user namespace ended without an answer (status {status})")
+        raise UnsupportedError(f"a helper process ended without an answer (status {status})")
     succeeded, value = pickle.loads(answer)  # noqa: S301  (written by our own child)
     if not succeeded:
         raise value
@@ -139,9 +144,9 @@ def map_to_host(ranges: tuple[IdRange, ...], inside: int) -> int | None:
     return None
 
 
-def _run_child(identity: Identity, function: Callable[[], object], writer: int) -> int:
+def _run_child(prepare: Callable[[], None], function: Callable[[], object], writer: int) -> int:
     try:
-        enter_user_namespace(identity)
+        prepare()
         answer = (True, function())
     except Exception as error:  # noqa: BLE001  (travels to the parent, which raises it)
         answer = (False, error)

@@ -295,12 +295,27 @@ def _note_owner(path: str, mode: int, uid: int, gid: int) -> None:
 def read_owner(path: str) -> tuple[int, int]:
     """The owner that was noted for a file; 0:0 where none was."""
     try:
-        uid, _, gid = os.getxattr(path, OWNER_ATTRIBUTE).partition(b":")
+        uid, _, gid = _read_attribute(path, OWNER_ATTRIBUTE).partition(b":")
     except OSError as error:
         if error.errno in (errno.ENODATA, errno.EOPNOTSUPP):
             return 0, 0
         raise
     return int(uid), int(gid)
+
+
+def _read_attribute(path: str, name: str) -> bytes:
+    """Get a `user.` attribute also where the file's mode forbids its owner to read (dpkg makes files with mode 000)."""
+    try:
+        return os.getxattr(path, name)
+    except PermissionError:
+        mode = stat.S_IMODE(os.stat(path).st_mode)
+        if mode & stat.S_IRUSR:
+            raise
+        os.chmod(path, mode | stat.S_IRUSR)
+        try:
+            return os.getxattr(path, name)
+        finally:
+            os.chmod(path, mode)
 
 
 def write_attribute(path: str, name: str, value: bytes) -> None:

@@ -34,6 +34,15 @@ def set_process_name(name: str) -> None:
     prctl(PR_SET_NAME, ctypes.addressof(buffer))
 
 
+def set_command_line(text: str) -> None:
+    """Replace what /proc/PID/cmdline shows, within the room that the real arguments take (proc_pid_stat(5))."""
+    with open("/proc/self/stat", "rb") as file:
+        fields = file.read().rpartition(b")")[2].split()
+    start, end = int(fields[45]), int(fields[46])  # arg_start and arg_end, fields 48 and 49
+    data = os.fsencode(text)[: end - start - 1]
+    ctypes.memmove(start, data.ljust(end - start, b"\0"), end - start)
+
+
 def pidfd_open(pid: int) -> int:
     """A descriptor of a process, readable once it has ended (pidfd_open(2))."""
     return os.pidfd_open(pid)

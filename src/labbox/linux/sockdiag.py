@@ -33,6 +33,10 @@ class SocketOwners:
         """Close the netlink socket."""
         self._netlink.close()
 
+    def fileno(self) -> int:
+        """The descriptor of the netlink socket, for whoever closes all others."""
+        return self._netlink.fileno()
+
     def find_tcp_owner(self, local: tuple[Any, ...], remote: tuple[Any, ...]) -> int | None:
         """The user id of the TCP socket that is bound to `local` and connected to `remote`.
 
@@ -60,7 +64,7 @@ class SocketOwners:
 
 
 def _pack_identity(family: int, source: tuple[Any, ...], destination: tuple[Any, ...]) -> bytes:
-    """struct inet_diag_sockid: ports, addresses (16 bytes each), interface, cookie."""
+    """An inet_diag_sockid: ports, addresses (16 bytes each), interface, cookie."""
     ports = struct.pack("!HH", source[1], destination[1])
     addresses = b"".join(socket.inet_pton(family, end[0]).ljust(16, b"\0") for end in (source, destination))
     return ports + addresses + _INTERFACE_AND_COOKIE.pack(0, _NO_COOKIE)

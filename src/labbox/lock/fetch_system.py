@@ -4,20 +4,15 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 
 from labbox.lock.system import LockedDeb, SystemLock
-from labbox.packages.debian.fetch import FetchedFile, Fetcher, ReportProgress, WantedFile, report_nothing
-from labbox.packages.debian.mirrors import Mirrors, locate_by_hash
-from labbox.packages.debian.transport import Transport
+from labbox.packages.debian.archive import Archive
+from labbox.packages.debian.fetch import FetchedFile, ReportProgress, WantedFile, report_nothing
+from labbox.packages.debian.mirrors import locate_by_hash
 
 _ANSWER_LIMIT = 4 << 20
 
 
 def fetch_system(
-    lock: SystemLock,
-    fetcher: Fetcher,
-    mirrors: Mirrors,
-    transport: Transport,
-    *,
-    progress: ReportProgress = report_nothing,
+    lock: SystemLock, archive: Archive, *, progress: ReportProgress = report_nothing
 ) -> dict[str, FetchedFile]:
     """Every file of the lock, by sha256: from the cache, the mirrors in order, then the snapshot archive."""
     moment = datetime.fromisoformat(lock.fetched_at)
@@ -26,24 +21,23 @@ def fetch_system(
             label=f"{deb.name} {deb.version}",
             sha256=deb.sha256,
             size=deb.size,
-            addresses=_address_source(deb, mirrors, moment, transport),
+            addresses=_address_source(deb, archive, moment),
         )
         for deb in lock.debs
     ]
-    return fetcher.fetch_all(wanted, progress=progress)
+    return archive.fetcher().fetch_all(wanted, progress=progress)
 
 
-def _address_source(
-    deb: LockedDeb, mirrors: Mirrors, moment: datetime, transport: Transport
-) -> Callable[[], Iterator[str]]:
+def _address_source(deb: LockedDeb, archive: Archive, moment: datetime) -> Callable[[], Iterator[str]]:
     """Addresses made one by one: the snapshot archive is asked only when every mirror has failed."""
+    mirrors = archive.mirrors
 
     def addresses() -> Iterator[str]:
         yield from mirrors.addresses(deb.archive, deb.path)
         yield mirrors.snapshot_address(deb.archive, moment, deb.path)
         yield from locate_by_hash(
             mirrors,
-            lambda url: transport.read(url, limit=_ANSWER_LIMIT),
+            lambda url: archive.transport.read(url, limit=_ANSWER_LIMIT),
             name=deb.name,
             version=deb.version,
             sha1=deb.sha1 or None,

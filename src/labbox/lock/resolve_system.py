@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from labbox.errors import ResolutionError
 from labbox.lock.system import LockedDeb, LockedSuite, SystemLock
-from labbox.packages.debian.index import BinaryPackage
+from labbox.packages.debian.index import BinaryPackage, PackageIndex
 from labbox.packages.debian.releases import DebianRelease
-from labbox.packages.debian.solver import Resolution, resolve_system
+from labbox.packages.debian.solver import Resolution, resolve_addition, resolve_system
 from labbox.packages.debian.suites import Suite
 from labbox.packages.debian.universe import Universe
 
@@ -64,3 +65,26 @@ def _lock_deb(package: BinaryPackage, resolution: Resolution) -> LockedDeb:
         manual=package.name in resolution.manual,
         essential=package.name in resolution.base,
     )
+
+
+def lock_addition(base: SystemLock, indexes: Sequence[PackageIndex], wanted: Sequence[str]) -> tuple[LockedDeb, ...]:
+    """The files that must be added to a locked system to have the wanted packages, by name.
+
+    The indexes are those of the base's lock, so that nothing installed needs another version. Raises ResolutionError
+    when a package of the base is not in them.
+    """
+    universe = Universe(indexes, base.architecture)
+    for deb in base.debs:
+        universe.choose_version(deb.name, deb.version)
+    installed = [_find_installed(universe, deb) for deb in base.debs]
+    return lock_debs(resolve_addition(universe, wanted, installed))
+
+
+def _find_installed(universe: Universe, deb: LockedDeb) -> BinaryPackage:
+    package = universe.candidate(deb.name)
+    if package is None:
+        raise ResolutionError(
+            f"package `{deb.name}` {deb.version} of the system is not in the archive any more",
+            hint="Lock the whole system again.",
+        )
+    return package

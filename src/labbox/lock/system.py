@@ -67,7 +67,9 @@ class SystemLock:
 
     def key(self) -> str:
         """The sha256 of everything that shapes the image; where and when the files were found does not."""
-        packages = [[deb.name, deb.version, deb.architecture, deb.sha256, deb.manual, deb.essential] for deb in self.debs]
+        packages = [
+            [deb.name, deb.version, deb.architecture, deb.sha256, deb.manual, deb.essential] for deb in self.debs
+        ]
         shaping = [self.release, self.architecture, self.epoch, self.assembler, packages]
         return hashlib.sha256(json.dumps(shaping, separators=(",", ":")).encode()).hexdigest()
 

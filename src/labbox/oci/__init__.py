@@ -1,1 +1,1 @@
-"""The image format of the Open Container Initiative as immutable values; never touches a file, a socket or a process."""
+"""The Open Container Initiative's image format as immutable values; never touches a file, a socket or a process."""

@@ -77,7 +77,7 @@ class ImageConfig(NamedTuple):
 def parse_config(data: bytes, what: str = "image config") -> ImageConfig:
     """The configuration that some bytes spell; raises ArchiveError naming the faulty member."""
     members = document.parse_object(data, what)
-    runtime = document.optional(members, "config", what, document.as_object, {})
+    runtime = document.as_object(members.get("config") or {}, f"{what}.config")
     rootfs = document.required(members, "rootfs", what, document.as_object)
     diff_ids = document.as_list(rootfs.get("diff_ids"), f"{what}.rootfs.diff_ids")
     history = document.as_list(members.get("history"), f"{what}.history")
@@ -107,9 +107,8 @@ def encode_config(config: ImageConfig) -> bytes:
         "rootfs": {"type": "layers", "diff_ids": [str(diff_id) for diff_id in config.diff_ids]},
         "history": [_history_document(entry) for entry in config.history],
     }
-    for key, value in (("variant", platform.variant), ("created", config.created), ("author", config.author)):
-        if value:
-            result[key] = value
+    said = {"variant": platform.variant, "created": config.created, "author": config.author}
+    result.update({key: value for key, value in said.items() if value})
     return encode_canonical(result)
 
 
@@ -124,7 +123,7 @@ def _with_runtime(config: ImageConfig, runtime: Mapping[str, Any], path: str) ->
         return document.as_texts(runtime.get(key), f"{path}.{key}")
 
     def names(key: str) -> tuple[str, ...]:
-        return tuple(sorted(document.optional(runtime, key, path, document.as_object, {})))
+        return tuple(sorted(document.as_object(runtime.get(key) or {}, f"{path}.{key}")))
 
     return config._replace(
         user=document.optional(runtime, "User", path, document.as_text, ""),

@@ -1,5 +1,6 @@
-"""Manifests and indexes: the config and layers of one image, the images of one name (image-spec manifest.md, image-index.md).
+"""Manifests and indexes: the config and layers of one image, the images of one name.
 
+Sources: image-spec manifest.md and image-index.md.
 Docker's schema 2 documents have the same shape under other media types and are read as well; OCI is written.
 """
 

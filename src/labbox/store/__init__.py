@@ -1,1 +1,1 @@
-"""Images on this disk: blobs, unpacked layers, names, garbage; never runs a container and never speaks to the network."""
+"""Images on this disk: blobs, unpacked layers, names, garbage; never runs a container, never speaks to a network."""

@@ -3,7 +3,7 @@
 import errno
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, BinaryIO
 
 from labbox.errors import DigestMismatchError, NotFoundError, StoreError
@@ -159,10 +159,8 @@ class BlobWriter:
         try:
             self.discard_descriptor()
         finally:
-            try:
+            with suppress(FileNotFoundError):  # renamed to its digest
                 os.unlink(self.path)
-            except FileNotFoundError:
-                pass  # renamed to its digest
 
     def discard_descriptor(self) -> None:
         """Close the file; what a full disk left in its buffer is lost with it."""

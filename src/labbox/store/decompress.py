@@ -38,7 +38,7 @@ class Decompressor(io.RawIOBase):
 
     def readall(self) -> bytes:
         """Everything left."""
-        return b"".join(iter(lambda: self.read_chunk(), b""))
+        return b"".join(iter(self.read_chunk, b""))
 
     def readinto(self, buffer: Any) -> int:
         """Fill a part of the buffer; 0 at the end."""

@@ -18,7 +18,7 @@ import hashlib
 import io
 import os
 import stat
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple, Self
 
 from labbox.errors import ArchiveError
 from labbox.oci.canonical_tar import OPAQUE_MARKER, WHITEOUT_PREFIX, TarEntry
@@ -90,7 +90,7 @@ class LayerExtractor:
         self._folders: dict[bytes, TarEntry] = {}
         self._has_marked_whiteouts = False
 
-    def __enter__(self) -> "LayerExtractor":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

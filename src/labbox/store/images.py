@@ -162,9 +162,13 @@ class ImageStore:
         self._change(change)
         return removal
 
-    def list_images(self) -> list[ImageSummary]:
-        """Every image under every name, newest first, as `docker images` shows them."""
-        summaries = [self._summarise(entry) for entry in self._read_entries()]
+    def list_images(self, measure: Callable[[Digest], int | None] | None = None) -> list[ImageSummary]:
+        """Every image under every name, newest first, as `docker images` shows them.
+
+        `measure` (`LayerStore.measure`) tells the unpacked size of a layer; without it, or where it does not know,
+        the size in the manifest counts, which may be a compressed one.
+        """
+        summaries = [self._summarise(entry, measure) for entry in self._read_entries()]
         return sorted(summaries, key=lambda summary: (summary.created, summary.repository, summary.tag), reverse=True)
 
     def manifests(self) -> list[Digest]:
@@ -198,17 +202,22 @@ class ImageStore:
         chosen = select_platform(manifest, machine_platform(os.uname().machine))
         return self._read_manifest(chosen.digest)
 
-    def _summarise(self, entry: _Entry) -> ImageSummary:
+    def _summarise(self, entry: _Entry, measure: Callable[[Digest], int | None] | None) -> ImageSummary:
         digest, manifest = self._read_manifest(parse_digest(entry["digest"]))
         name = _name_of(entry)
         reference = parse_reference(name) if name else None
+        config = parse_config(self.blobs.read(manifest.config.digest))
+        measured = [measure(diff_id) if measure is not None else None for diff_id in config.diff_ids]
         return ImageSummary(
             repository=reference.familiar_repository if reference is not None else "",
             tag=reference.tag if reference is not None else "",
             digest=digest,
             id=manifest.config.digest,
-            created=parse_config(self.blobs.read(manifest.config.digest)).created,
-            size_bytes=sum(layer.size_bytes for layer in manifest.layers),
+            created=config.created,
+            size_bytes=sum(
+                layer.size_bytes if size is None else size
+                for layer, size in zip(manifest.layers, measured, strict=True)
+            ),
         )
 
     def _id_of(self, entry: _Entry) -> Digest:
@@ -250,6 +259,11 @@ class ImageStore:
 def layer_descriptor(packed: "PackedTree") -> Descriptor:
     """The descriptor of a layer that labbox made: its uncompressed canonical tar."""
     return Descriptor(media_types.OCI_LAYER, packed.diff_id, packed.size_bytes)
+
+
+def parse_diff_ids(config: bytes) -> tuple[Digest, ...]:
+    """The diff_ids in the bytes of an image's config."""
+    return parse_config(config).diff_ids
 
 
 def _name_of(entry: _Entry) -> str:

@@ -28,12 +28,16 @@ _Result = TypeVar("_Result")
 
 
 class LayerRecord(NamedTuple):
-    """What is known of an unpacked layer. `is_canonical` says that packing its folder gives its diff_id again."""
+    """What is known of an unpacked layer.
+
+    `is_canonical` says that packing its folder, with times clamped to `newest`, gives its diff_id again.
+    """
 
     diff_id: Digest
     tar_bytes: int
     entry_count: int
     is_canonical: bool
+    newest: int | None = None
 
 
 class LayerStore:
@@ -60,7 +64,17 @@ class LayerStore:
     def record(self, diff_id: Digest) -> LayerRecord:
         """Sizes of a layer; raises NotFoundError."""
         document = self._document(diff_id)
-        return LayerRecord(diff_id, document["tar_bytes"], document["entry_count"], document["is_canonical"])
+        return LayerRecord(
+            diff_id, document["tar_bytes"], document["entry_count"], document["is_canonical"], document["newest"]
+        )
+
+    def measure(self, diff_id: Digest) -> int | None:
+        """The length of the layer's plain tar, or None when it is not unpacked in this mode."""
+        return self.record(diff_id).tar_bytes if self.has_record(diff_id) else None
+
+    def has_record(self, diff_id: Digest) -> bool:
+        """True when the layer's record is there."""
+        return os.path.exists(f"{self.layers_dir}/{diff_id.hex}.json")
 
     def side_table(self, diff_id: Digest) -> dict[bytes, "SideEntry"]:
         """What the layer's inodes could not carry (mode `single`); raises NotFoundError."""
@@ -82,7 +96,9 @@ class LayerStore:
         `tree` is on the store's file system (best made by `staging`) and was packed as it is now. When the layer is
         here already, the tree is removed.
         """
-        record = LayerRecord(packed.diff_id, packed.size_bytes, packed.entry_count, is_canonical=True)
+        record = LayerRecord(
+            packed.diff_id, packed.size_bytes, packed.entry_count, is_canonical=True, newest=packed.newest
+        )
         with self.creating(), self._locked(packed.diff_id):
             if self.has(packed.diff_id):
                 self.remove_tree(tree)
@@ -121,7 +137,7 @@ class LayerStore:
         with self.creating(), no_space_reported(self._store_dir):
             os.makedirs(self._tmp_dir, mode=0o700, exist_ok=True)
             path = os.path.join(self._tmp_dir, f"tree-{os.getpid()}-{os.urandom(6).hex()}")
-            self.run_mapped(lambda: os.mkdir(path, 0o755))
+            self.run_mapped(lambda: _make_folder(path))
             try:
                 yield path
             finally:
@@ -178,6 +194,7 @@ class LayerStore:
             "tar_bytes": record.tar_bytes,
             "entry_count": record.entry_count,
             "is_canonical": record.is_canonical,
+            "newest": record.newest,
             "side_table": side_table_document(side_table),
         }
         with no_space_reported(self._store_dir):
@@ -196,6 +213,11 @@ class LayerStore:
     def _locked(self, diff_id: Digest) -> Iterator[None]:
         with locked(f"{self.layers_dir}/{diff_id.hex}.lock"):
             yield
+
+
+def _make_folder(path: str) -> None:
+    os.mkdir(path, 0o700)
+    os.chmod(path, 0o755)  # whatever the umask says
 
 
 def in_use_path(store_dir: str) -> str:

@@ -25,7 +25,6 @@ _KINDS: dict[int, Kind] = {
     stat.S_IFBLK: "block",
     stat.S_IFIFO: "fifo",
 }
-_MTIME = stat.ST_MTIME
 
 
 class Found(NamedTuple):
@@ -37,6 +36,11 @@ class Found(NamedTuple):
     is_whiteout: bool = False
     link_count: int = 1
 
+    def close(self) -> None:
+        """Close the descriptor."""
+        if self.descriptor is not None:
+            os.close(self.descriptor)
+
 
 class Folder(NamedTuple):
     """An open folder, its path in the archive (empty: the root), and the names in it still to visit, last first."""
@@ -45,6 +49,17 @@ class Folder(NamedTuple):
     path: bytes
     names: list[bytes]
 
+    def child(self, name: bytes) -> bytes:
+        """The path of a name in this folder."""
+        return self.path + b"/" + name if self.path else name
+
+
+class Selection(NamedTuple):
+    """Which names of a tree are packed, by path; and which opaque folders say so (`labbox.store.diff`)."""
+
+    paths: frozenset[bytes]
+    opaque: frozenset[bytes]
+
 
 def pack_tree(
     root: str,
@@ -52,6 +67,7 @@ def pack_tree(
     mode: Ownership = "kept",
     newest: int | None = None,
     side_table: SideTable | None = None,
+    selection: Selection | None = None,
     write: Callable[[bytes | memoryview], object] | None = None,
 ) -> PackedTree:
     """The digest and length of the canonical tar of the tree at `root`; the bytes go to `write` when it is given.
@@ -64,24 +80,32 @@ def pack_tree(
     first_names: dict[tuple[int, int], bytes] = {}
     folders = [open_folder(os.open(root, _FOLDER_FLAGS), b"")]
     try:
-        _add_opaque_marker(writer, folders[0])
+        _add_opaque_marker(writer, folders[0], selection)
         while folders:
             folder = folders[-1]
             if not folder.names:
                 os.close(folders.pop().descriptor)
                 continue
-            found = reader.read(folder, folder.names.pop())
-            if found is not None:
-                _add(writer, found, first_names, folders)
+            name = folder.names.pop()
+            if selection is not None and folder.child(name) not in selection.paths:
+                continue
+            found = reader.read(folder, name)
+            if found is None:
+                continue
+            descriptor = _add(writer, found, first_names)
+            if descriptor is not None:
+                folders.append(open_folder(descriptor, found.entry.path))
+                _add_opaque_marker(writer, folders[-1], selection)
     finally:
         for folder in folders:
             os.close(folder.descriptor)
-    return writer.finish()
+    return writer.finish(newest)
 
 
 def open_folder(descriptor: int, path: bytes) -> Folder:
     """The folder behind a descriptor with its names in reverse canonical order (whiteouts, found first, come last)."""
-    plain, nodes = [], []
+    plain: list[bytes] = []
+    nodes: list[bytes] = []
     with os.scandir(descriptor) as entries:
         for item in entries:
             name = os.fsencode(item.name)
@@ -128,7 +152,7 @@ class InodeReader:
 
     def read(self, folder: Folder, name: bytes) -> Found | None:
         """One name of a folder; None for a socket, and for a name that vanished meanwhile."""
-        path = folder.path + b"/" + name if folder.path else name
+        path = folder.child(name)
         try:
             descriptor, status = _open(folder.descriptor, name)
         except FileNotFoundError:
@@ -178,7 +202,7 @@ class InodeReader:
             uid, gid = side.owner or (uid, gid)
             kind, device = side.node or (kind, device)
             xattrs = tuple(sorted({**dict(side.xattrs), **dict(xattrs)}.items()))
-        mtime = status[_MTIME]
+        mtime = int(status[stat.ST_MTIME])
         return TarEntry(
             path,
             kind,
@@ -205,26 +229,31 @@ def _open(folder: int, name: bytes) -> tuple[int | None, os.stat_result]:
     return os.open(name, flags, dir_fd=folder), status
 
 
-def _add(writer: TarWriter, found: Found, first_names: dict[tuple[int, int], bytes], folders: list[Folder]) -> None:
-    """Write one entry; a folder is then visited next, any other descriptor is closed."""
-    entry, descriptor = found.entry, found.descriptor
-    is_folder = entry.kind == "directory" and descriptor is not None
+def add_found(writer: TarWriter, found: Found, first_names: dict[tuple[int, int], bytes]) -> None:
+    """Write one entry; a file whose inode was written under another name becomes a hard link to that."""
+    entry = found.entry
+    if found.link_count > 1:
+        first = first_names.setdefault(found.inode, entry.path)
+        if first != entry.path:
+            writer.add(entry._replace(kind="hardlink", target=first, size_bytes=0, xattrs=(), device=(0, 0)))
+            return
+    writer.add(entry, found.descriptor)
+
+
+def _add(writer: TarWriter, found: Found, first_names: dict[tuple[int, int], bytes]) -> int | None:
+    """Write one entry and close its descriptor; a folder's is returned open, as it is to be visited."""
+    is_folder = found.entry.kind == "directory"
     try:
-        if found.link_count > 1:
-            first = first_names.setdefault(found.inode, entry.path)
-            if first != entry.path:
-                writer.add(entry._replace(kind="hardlink", target=first, size_bytes=0, xattrs=(), device=(0, 0)))
-                return
-        writer.add(entry, descriptor)
-        if is_folder and descriptor is not None:
-            folders.append(open_folder(descriptor, entry.path))
-            descriptor = None
-            _add_opaque_marker(writer, folders[-1])
+        add_found(writer, found, first_names)
+    except BaseException:
+        is_folder = False
+        raise
     finally:
-        if descriptor is not None:
-            os.close(descriptor)
+        if not is_folder:
+            found.close()
+    return found.descriptor if is_folder else None
 
 
-def _add_opaque_marker(writer: TarWriter, folder: Folder) -> None:
-    if overlay_opaque(folder.descriptor) == b"y":
+def _add_opaque_marker(writer: TarWriter, folder: Folder, selection: Selection | None) -> None:
+    if overlay_opaque(folder.descriptor) == b"y" and (selection is None or folder.path in selection.opaque):
         writer.add(opaque_marker(folder.path))

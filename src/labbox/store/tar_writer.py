@@ -13,11 +13,12 @@ _COPY_BYTES = 1 << 20
 
 
 class PackedTree(NamedTuple):
-    """The canonical tar of a tree: its digest, its length and the number of its entries."""
+    """The canonical tar of a tree: its digest, length, number of entries, and the time no entry is younger than."""
 
     diff_id: Digest
     size_bytes: int
     entry_count: int
+    newest: int | None = None
 
 
 class TarWriter:
@@ -49,11 +50,11 @@ class TarWriter:
         else:
             self._copy(content, entry.size_bytes)
 
-    def finish(self) -> PackedTree:
-        """Close the archive."""
+    def finish(self, newest: int | None = None) -> PackedTree:
+        """Close the archive, whose entries the caller made no younger than `newest`."""
         self._put(END)
         self._flush()
-        return PackedTree(Digest("sha256", self._hash.hexdigest()), self._size_bytes, self._entry_count)
+        return PackedTree(Digest("sha256", self._hash.hexdigest()), self._size_bytes, self._entry_count, newest)
 
     def _copy(self, content: int, size_bytes: int) -> None:
         self._flush()

@@ -31,11 +31,16 @@ class Attributes:
 
 @dataclass(slots=True, kw_only=True)
 class UnpackedPackage:
-    """What a package brought: its paths in the archive's order, attributes of its folders, md5 of its conffiles."""
+    """What a package brought: its paths in the archive's order, attributes of its folders, md5 of its conffiles.
+
+    `made` are the folders that were not there before, `replaced` the files that were.
+    """
 
     paths: list[str] = field(default_factory=list)
     folders: dict[str, Attributes] = field(default_factory=dict)
     files: list[str] = field(default_factory=list)
+    made: list[str] = field(default_factory=list)
+    replaced: list[str] = field(default_factory=list)
     conffiles: dict[str, str] = field(default_factory=dict)
 
 
@@ -54,19 +59,22 @@ class Unpacker:
         result = UnpackedPackage()
         with deb.open_data() as tar:
             for member in tar:
-                tar.members = []  # tarfile keeps every header it has seen
+                tar.members = []  # type: ignore[attr-defined]  # else it keeps every header it has seen
                 path = _absolute(member.name, deb.where)
                 result.paths.append(path)
                 if member.isdir():
                     result.folders[path] = Attributes(mode=member.mode & 0o7777, uid=member.uid, gid=member.gid)
-                    _make_folder(path)
+                    if _make_folder(path):
+                        result.made.append(path)
                     continue
                 result.files.append(path)
-                if only is not None and path not in only:
-                    continue
-                md5 = self._lay(tar, member, path, package, needs_md5=path in conffiles, where=deb.where)
-                if md5:
-                    result.conffiles[path] = md5
+                if only is None or path in only:
+                    place = self._place(path, package)
+                    if member.islnk():
+                        target = self._place(_absolute(member.linkname, deb.where), package)
+                        _put(place, lambda: os.link(target, place, follow_symlinks=False), path, result)  # noqa: B023
+                    else:
+                        self._lay(tar, member, place, path, result, needs_md5=path in conffiles)
         return result
 
     def set_owner(self, path: str, uid: int, gid: int) -> None:
@@ -77,47 +85,47 @@ class Unpacker:
             os.setxattr(path, OWNER_XATTR, encode_owner(uid, gid), follow_symlinks=False)
 
     def _lay(
-        self, tar: tarfile.TarFile, member: tarfile.TarInfo, path: str, package: str, *, needs_md5: bool, where: str
-    ) -> str:
-        """Put one file, link or symbolic link in its place; the md5 of its content when wanted, else empty."""
-        place = self._place(path, package)
+        self,
+        tar: tarfile.TarFile,
+        member: tarfile.TarInfo,
+        place: str,
+        path: str,
+        result: UnpackedPackage,
+        *,
+        needs_md5: bool,
+    ) -> None:
+        """Put one file or symbolic link in its place."""
         if member.issym():
-            _put(place, lambda: os.symlink(member.linkname, place))
+            _put(place, lambda: os.symlink(member.linkname, place), path, result)
             self._finish_link(place, member)
-            return ""
-        if member.islnk():
-            target = self._place(_absolute(member.linkname, where), package)
-            _put(place, lambda: os.link(target, place, follow_symlinks=False))
-            return ""
+            return
         content = tar.extractfile(member) if member.isreg() else None
         if content is None:
-            raise UnsupportedError(f"package file `{where}` holds `{path}`, which is neither file, folder nor link")
-        return self._lay_file(place, member, content, needs_md5=needs_md5)
-
-    def _lay_file(self, place: str, member: tarfile.TarInfo, content: IO[bytes], *, needs_md5: bool) -> str:
-        descriptor = _put(place, lambda: os.open(place, _NEW_FILE, 0o600))
+            raise UnsupportedError(f"package file `{path}` is neither file, folder nor link")
+        descriptor = _put(place, lambda: os.open(place, _NEW_FILE, 0o600), path, result)
         try:
-            md5 = hashlib.md5(usedforsecurity=False) if needs_md5 else None
-            while member.size and (chunk := content.read(_READ_BYTES)):
-                _write_all(descriptor, chunk)
-                if md5 is not None:
-                    md5.update(chunk)
-            if self.ownership == "kept":
-                os.fchown(descriptor, member.uid, member.gid)
-            elif member.uid or member.gid:
-                os.setxattr(descriptor, OWNER_XATTR, encode_owner(member.uid, member.gid))
-            os.fchmod(descriptor, member.mode & 0o7777)  # after chown, which takes set-id bits away
-            moment = min(int(member.mtime), self.newest)
-            os.utime(descriptor, (moment, moment))
+            md5 = _copy(content, descriptor, member.size, needs_md5=needs_md5)
+            self._finish_file(descriptor, member)
         finally:
             os.close(descriptor)
-        return md5.hexdigest() if md5 else ""
+        if md5:
+            result.conffiles[path] = md5
+
+    def _finish_file(self, descriptor: int, member: tarfile.TarInfo) -> None:
+        if self.ownership == "kept":
+            os.fchown(descriptor, member.uid, member.gid)
+        elif member.uid or member.gid:
+            os.setxattr(descriptor, OWNER_XATTR, encode_owner(member.uid, member.gid))
+        os.fchmod(descriptor, member.mode & 0o7777)  # after chown, which takes set-id bits away
+        moment = min(int(member.mtime), self.newest)
+        os.utime(descriptor, (moment, moment))
 
     def _finish_link(self, place: str, member: tarfile.TarInfo) -> None:
         if self.ownership == "kept":
             os.lchown(place, member.uid, member.gid)
         elif member.uid or member.gid:
-            raise UnsupportedError(f"symbolic link `{place}` belongs to {member.uid}:{member.gid}, which cannot be kept")
+            owner = f"{member.uid}:{member.gid}"
+            raise UnsupportedError(f"symbolic link `{place}` belongs to {owner}, which mode `single` cannot note")
         moment = min(int(member.mtime), self.newest)
         os.utime(place, (moment, moment), follow_symlinks=False)
 
@@ -134,29 +142,42 @@ def _absolute(name: str, where: str) -> str:
     return "/" + ("/".join(parts) or ".")
 
 
-def _make_folder(path: str) -> None:
-    """A folder where there is none; one that is there, or a link to one, stays as it is (as dpkg does)."""
+def _make_folder(path: str) -> bool:
+    """Make a folder and say so; one that is there, or a link to one, stays as it is, as dpkg leaves it."""
     try:
         os.mkdir(path, 0o755)
     except FileExistsError:
         if not os.path.isdir(path):
             raise
+        return False
     except FileNotFoundError:
         os.makedirs(path, 0o755, exist_ok=True)
+    return True
 
 
-def _put(place: str, make: Callable[[], _Made]) -> _Made:
-    """Make a file at a place, with its missing parents, instead of one that is there."""
+def _put(place: str, make: Callable[[], _Made], path: str, result: UnpackedPackage) -> _Made:
+    """Make a file at a place, with its missing parents, instead of one that is there, which is noted."""
     try:
         return make()
     except FileExistsError:
+        result.replaced.append(path)
         os.unlink(place)
     except FileNotFoundError:
         os.makedirs(os.path.dirname(place), 0o755, exist_ok=True)
     return make()
 
 
-def _write_all(descriptor: int, data: bytes) -> None:
-    written = os.write(descriptor, data)
-    while written < len(data):  # a full disk shows as a short write first
-        written += os.write(descriptor, data[written:])
+def _copy(content: IO[bytes], descriptor: int, size: int, *, needs_md5: bool) -> str:
+    """Copy a file's content; its md5 when wanted, else empty."""
+    md5 = hashlib.md5(usedforsecurity=False) if needs_md5 else None
+    while size > 0:
+        chunk = content.read(min(size, _READ_BYTES))
+        if not chunk:
+            raise EOFError("the package's data ends early")
+        size -= len(chunk)
+        if md5 is not None:
+            md5.update(chunk)
+        written = os.write(descriptor, chunk)
+        while written < len(chunk):  # a full disk shows as a short write first
+            written += os.write(descriptor, chunk[written:])
+    return md5.hexdigest() if md5 is not None else ""

@@ -51,9 +51,7 @@ def run_in_workers(
             os.waitpid(child, 0)
 
 
-def _work(
-    function: Callable[[_Argument], _Answer], arguments: Sequence[_Argument], queue: int, writer: int
-) -> None:
+def _work(function: Callable[[_Argument], _Answer], arguments: Sequence[_Argument], queue: int, writer: int) -> None:
     """A worker's life: take a number, answer, until the queue is empty. Does not return."""
     try:
         while number_bytes := os.read(queue, _NUMBER.size):

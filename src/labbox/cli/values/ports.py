@@ -1,6 +1,4 @@
-"""`-p [address:][host port:]container port[/protocol]`, `--expose` and `-P` (docker/go-connections, nat/nat.go)."""
-
-from collections.abc import Iterable
+"""`-p [address:][host port:]container port[/protocol]` and `--expose` (docker/go-connections, nat/nat.go)."""
 
 from labbox.engine.specification import PortBinding, Protocol
 from labbox.errors import UsageError
@@ -29,17 +27,6 @@ def parse_exposed(text: str) -> list[str]:
     ports_text, protocol = _split_protocol(text)
     ports = _parse_range(ports_text, f'invalid range format for --expose: {text}, error: parsing "{ports_text}"')
     return [f"{port}/{protocol}" for port in ports]
-
-
-def publish_exposed(exposed: Iterable[str], published: Iterable[PortBinding]) -> list[PortBinding]:
-    """What `-P` adds: a host port of the kernel's choice for each exposed port that is not published already."""
-    taken = {f"{binding.container_port}/{binding.protocol}" for binding in published}
-    bindings = []
-    for entry in dict.fromkeys(exposed):
-        port, protocol = _split_protocol(entry)
-        if entry not in taken:
-            bindings.append(PortBinding(container_port=int(port), protocol=protocol))
-    return bindings
 
 
 def _pair(

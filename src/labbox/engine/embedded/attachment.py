@@ -55,6 +55,10 @@ class Attachment:
         except (BrokenPipeError, ConnectionResetError):
             return
 
+    def send_descriptor(self, frame: bytes, descriptor: int) -> None:
+        """Send one frame with a descriptor."""
+        socket.send_fds(self._connection, [frame], [descriptor])
+
     def wait_started(self) -> Outcome | None:
         """Wait until the command runs (None), or until it is known that it does not."""
         for kind, payload in self._frames():

@@ -1,6 +1,7 @@
 """Who is connected to a monitor: attached terminals, waiting commands, those who ask it to stop."""
 
 import json
+import os
 import socket
 import struct
 from collections.abc import Callable
@@ -33,6 +34,9 @@ class Served(Protocol):
     def stop(self, number: int, timeout_seconds: float) -> None:
         """End the container."""
 
+    def serve_ownership(self, listener: int) -> None:
+        """Answer a seccomp listener's notifications."""
+
     def resume_output(self) -> None:
         """A slow client has caught up."""
 
@@ -40,12 +44,13 @@ class Served(Protocol):
 class _Client:
     """One connection: what it wants, and what could not be sent to it yet."""
 
-    __slots__ = ("connection", "feeds_input", "pending", "reader", "streams")
+    __slots__ = ("connection", "descriptors", "feeds_input", "pending", "reader", "streams")
 
     def __init__(self, connection: socket.socket) -> None:
         self.connection = connection
         self.reader = frames.FrameReader()
         self.pending = bytearray()
+        self.descriptors: list[int] = []
         self.streams: frozenset[str] = frozenset()
         self.feeds_input = False
 
@@ -115,7 +120,8 @@ class Clients:
 
     def _receive(self, client: _Client) -> None:
         try:
-            data = client.connection.recv(1 << 16)
+            data, descriptors, _, _ = socket.recv_fds(client.connection, 1 << 16, 1)
+            client.descriptors.extend(descriptors)
             if not data:
                 self._drop(client)
                 return
@@ -123,7 +129,7 @@ class Clients:
                 self._handle(client, kind, payload)
         except BlockingIOError:
             return
-        except (OSError, ValueError, struct.error, KeyError, TypeError):
+        except (OSError, ValueError, struct.error, LookupError, TypeError):
             self._drop(client)
 
     def _handle(self, client: _Client, kind: int, payload: bytes) -> None:
@@ -145,6 +151,8 @@ class Clients:
             case frames.STOP:
                 request = json.loads(payload)
                 self._served.stop(int(request["signal"]), float(request["timeout"]))
+            case frames.OWNERSHIP:
+                self._served.serve_ownership(client.descriptors.pop(0))
             case _:
                 raise ValueError(f"frame of unknown kind {kind}")
 
@@ -175,6 +183,8 @@ class Clients:
             return
         self._loop.unwatch(number)
         client.connection.close()
+        for descriptor in client.descriptors:
+            os.close(descriptor)
         if client.feeds_input:
             self._served.end_input()
         if len(client.pending) >= _OUTPUT_LIMIT:

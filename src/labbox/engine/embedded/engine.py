@@ -4,7 +4,8 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, TypeVar
 
 from labbox.engine.embedded import attachment, frames, records, removal
 from labbox.engine.embedded.attachment import Attachment, Outcome
@@ -14,12 +15,18 @@ from labbox.engine.embedded.modes import choose_identity
 from labbox.engine.embedded.monitor import Equipment, Monitor
 from labbox.engine.embedded.plan import make_plan
 from labbox.engine.embedded.records import Container
-from labbox.engine.specification import ContainerSpec
+from labbox.engine.specification import ContainerSpec, ExecSpec
 from labbox.errors import ConflictError, NotFoundError
-from labbox.files import try_lock
+from labbox.files import take_lock
 from labbox.linux.idmap import Identity
 from labbox.linux.process import close_from
 from labbox.settings import Settings
+
+if TYPE_CHECKING:
+    from labbox.engine.embedded.execution import Execution
+
+_Result = TypeVar("_Result")
+_PATIENCE_SECONDS = 10.0  # a monitor tells of the end first and puts things away afterwards
 
 
 class EmbeddedEngine:
@@ -69,9 +76,9 @@ class EmbeddedEngine:
 
         The first bytes of output and a command that ends at once are not missed by the connection.
         """
-        lock = try_lock(container.folder.lock)
+        lock = None if container.is_running else take_lock(container.folder.lock, patience_seconds=_PATIENCE_SECONDS)
         if lock is None:
-            raise ConflictError(f"container `{container.spec.name}` is already running")
+            raise ConflictError(f"container {container.spec.name} is already running")
         try:
             connection = self._start_monitor(container, lock)
         finally:
@@ -143,6 +150,20 @@ class EmbeddedEngine:
         except NotFoundError:
             return container.state.exit_code
 
+    def execute(self, container: Container, exec_spec: ExecSpec) -> "Execution":
+        """Start one more command in a running container; ConflictError, or EngineError when it cannot start."""
+        from labbox.engine.embedded.execution import start_execution  # noqa: PLC0415
+
+        execution = start_execution(Host(self.settings, self.identity), self.identity, container, exec_spec)
+        execution.wait_started()
+        return execution
+
+    def in_root(self, container: Container, function: Callable[[int], _Result]) -> _Result:
+        """Call `function(root)` in a child that is the container's root user; see `access.run_in_root`."""
+        from labbox.engine.embedded.access import run_in_root  # noqa: PLC0415
+
+        return run_in_root(Host(self.settings, self.identity), self.identity, container, function)
+
     # Changing and removing.
 
     def rename(self, container: Container, new_name: str) -> Container:
@@ -162,7 +183,10 @@ class EmbeddedEngine:
                     hint=f"stop it first (labbox stop {container.spec.name}), or remove it by force: labbox rm -f",
                 )
             self.stop(container, number=signal.SIGKILL, timeout_seconds=0)
-        lock = try_lock(container.folder.lock)
+        try:
+            lock = take_lock(container.folder.lock, patience_seconds=_PATIENCE_SECONDS)
+        except FileNotFoundError:
+            return  # `--rm`, or another command, was faster
         if lock is None:
             raise ConflictError(f"container {container.spec.name} is being changed by another command")
         try:

@@ -21,7 +21,7 @@ STOP = 7
 STARTED = 8
 EXITED = 9
 FAILED = 10
-RESTARTING = 11
+OWNERSHIP = 11  # with a seccomp listener as ancillary data: serve its notifications
 
 _HEADER = struct.Struct(">BI")
 LARGEST_PAYLOAD = 1 << 20

@@ -67,9 +67,18 @@ class Host:
             layers=(),
             volumes_dir=self._settings.volumes_dir,
             filters=self._filters(spec),
+            ownership_filter=self._ownership_filter(),
             hostname=socket.gethostname(),
             last_capability=capabilities.last_capability(),
         )
+
+    def cgroup_files_of(self, container: Container) -> list[str]:
+        """Where a process writes its number to share the limits of a running container."""
+        if not has_limits(container.spec):
+            return []
+        from labbox.engine.embedded.limits import join_files_of  # noqa: PLC0415
+
+        return join_files_of(container.spec.id, container.state.pid)
 
     def _facts(self, container: Container, limits: Any) -> HostFacts:
         spec = container.spec
@@ -102,6 +111,14 @@ class Host:
 
             return (compile_custom_profile(loads(security.seccomp), held, machine),)
         return (self._default_filter(held, mask, machine),)
+
+    def _ownership_filter(self) -> bytes:
+        """With one id only, calls that change owners go to the monitor, which notes what it cannot do."""
+        if self._identity.mode != "single":
+            return b""
+        from labbox.linux.seccomp_compile import ownership_notify_filter  # noqa: PLC0415
+
+        return ownership_notify_filter(os.uname().machine)
 
     def _default_filter(self, held: frozenset[str], mask: int, machine: str) -> bytes:
         from labbox import __version__  # noqa: PLC0415
@@ -169,12 +186,17 @@ class Host:
         return PortPublisher(spec.ports)
 
     def _make_limits(self, spec: ContainerSpec) -> Any:
-        resources = spec.resources
-        if not (resources.memory_bytes or resources.cpus or resources.pids):
+        if not has_limits(spec):
             return None
         from labbox.engine.embedded.limits import make_limits  # noqa: PLC0415
 
-        return make_limits(spec.id, resources)
+        return make_limits(spec.id, spec.resources)
+
+
+def has_limits(spec: ContainerSpec) -> bool:
+    """True when the container was given limits that cgroups enforce."""
+    resources = spec.resources
+    return bool(resources.memory_bytes or resources.cpus or resources.pids)
 
 
 def _hosts(spec: ContainerSpec, hostname: str) -> str:

@@ -13,6 +13,7 @@ from labbox.engine.embedded import messages
 from labbox.engine.embedded.payload import Payload, make_payload, start_payload
 from labbox.errors import CommandNotFoundError, EngineError
 from labbox.linux.idmap import Identity, IdRange, enter_user_namespace
+from labbox.linux.seccomp import install_listener
 from labbox.linux.process import PR_SET_DUMPABLE, PR_SET_PDEATHSIG, close_from, prctl, set_process_name
 
 
@@ -24,6 +25,7 @@ def run_command(channel: messages.Channel, plan: dict[str, Any]) -> None:
     payload = make_payload(plan["payload"])
     if plan["payload"]["mode"] == "single":
         _become_only_user(payload)
+    delegate_ownership(channel, plan["payload"]["ownership_filter"])
     terminal = _open_terminal(channel, payload) if payload.terminal else None
     standard = (terminal, terminal, terminal) if terminal is not None else tuple(plan["standard"])
     if not plan["init"]:
@@ -36,6 +38,14 @@ def run_command(channel: messages.Channel, plan: dict[str, Any]) -> None:
         os.dup2(null, number)
     close_from(3)
     os._exit(_reap_until(child))
+
+
+def delegate_ownership(channel: messages.Channel, program: bytes) -> None:
+    """Hand calls that change owners, of this process and all it starts, to the monitor (mode `single`)."""
+    if program:
+        listener = install_listener(program)
+        messages.send(channel, "ownership", None, (listener,))
+        os.close(listener)
 
 
 def fork_payload(payload: Payload, standard: tuple[int, ...]) -> int:

@@ -35,7 +35,7 @@ class Publisher(Protocol):
 
     ports: tuple[PortBinding, ...]
 
-    def serve(self, pid: int) -> None:
+    def serve(self, pid: int, *, joins_user_namespace: bool) -> None:
         """Begin to pass connections on into the network of process `pid`."""
 
     def pause(self) -> None:
@@ -78,7 +78,7 @@ class Monitor:
         self._streams: ContainerStreams | None = None
         self._channel: messages.Channel | None = None
         self._relay: Any = None  # an OutboundRelay, imported when there is a network
-        self._ownership: Any = None  # an OwnershipSupervisor, imported when there is one id only
+        self._supervisors: list[Any] = []  # OwnershipSupervisors, imported when there is one id only
         self._stage = 0
         self._pid = 0
         self._pidfd = -1
@@ -116,6 +116,19 @@ class Monitor:
         if self._streams is not None:
             self._streams.resize(rows, columns)
 
+    def serve_ownership(self, listener: int) -> None:
+        """Answer changes of owner that the container's processes ask for (mode `single`)."""
+        from labbox.linux.ownership import OwnershipSupervisor  # noqa: PLC0415  (not needed in other modes)
+
+        supervisor = OwnershipSupervisor(listener)
+        self._supervisors.append(supervisor)
+
+        def handle(_events: int) -> None:
+            if not supervisor.handle():
+                self._dismiss(supervisor)
+
+        self._loop.watch(listener, READABLE, handle)
+
     def resume_output(self) -> None:
         """A slow client has caught up."""
         if self._streams is not None:
@@ -141,6 +154,11 @@ class Monitor:
         self.send_signal(number)
         if timeout_seconds >= 0 and self._kill_timer is None:
             self._kill_timer = self._loop.call_later(timeout_seconds, lambda: self.send_signal(signal.SIGKILL))
+
+    def _dismiss(self, supervisor: Any) -> None:
+        self._loop.unwatch(supervisor.fileno())
+        supervisor.close()
+        self._supervisors.remove(supervisor)
 
     def _stop_with_host(self) -> None:
         spec = self._container.spec
@@ -197,7 +215,7 @@ class Monitor:
             case "network":
                 self._serve_network(descriptors[:value], descriptors[value:])
             case "ownership":
-                self._serve_ownership(descriptors[0])
+                self.serve_ownership(descriptors[0])
             case "terminal":
                 assert self._streams is not None
                 self._streams.use_terminal(descriptors[0])
@@ -230,13 +248,6 @@ class Monitor:
 
         self._relay = OutboundRelay(self._loop, RelaySockets(tcp=tuple(tcp), dns=tuple(dns)))
 
-    def _serve_ownership(self, listener: int) -> None:
-        # Only containers with one id need it.
-        from labbox.linux.ownership_supervisor import OwnershipSupervisor  # noqa: PLC0415
-
-        self._ownership = OwnershipSupervisor(listener)
-        self._loop.watch(listener, READABLE, lambda _events: self._ownership.serve_one())
-
     def _channel_closed(self) -> None:
         assert self._channel is not None
         self._loop.unwatch(self._channel.fileno())
@@ -253,7 +264,7 @@ class Monitor:
     def _is_started(self) -> None:
         publisher = self._equipment.publisher
         if publisher is not None:
-            publisher.serve(self._pid)
+            publisher.serve(self._pid, joins_user_namespace=self._equipment.identity.mode != "root")
         state = self._container.state._replace(
             status="running",
             started_at=now_text(),
@@ -293,10 +304,8 @@ class Monitor:
             if part is not None:
                 part.close()
         self._relay = self._streams = None
-        if self._ownership is not None:
-            self._loop.unwatch(self._ownership.descriptor)
-            self._ownership.close()
-            self._ownership = None
+        for supervisor in list(self._supervisors):
+            self._dismiss(supervisor)
         if self._equipment.publisher is not None:
             self._equipment.publisher.pause()
         if self._failure is None and self._should_restart(exit_code):

@@ -40,6 +40,7 @@ class HostFacts(NamedTuple):
     layers: tuple[str, ...]
     volumes_dir: str
     filters: tuple[bytes, ...] = ()
+    ownership_filter: bytes = b""
     cgroup_files: tuple[str, ...] = ()
     has_ipv6: bool = False
     hostname: str = ""
@@ -104,6 +105,7 @@ def plan_payload(spec: ContainerSpec, facts: HostFacts) -> dict[str, Any]:
         "capabilities": capability_mask(spec),
         "no_new_privileges": spec.security.no_new_privileges,
         "filters": list(facts.filters),
+        "ownership_filter": facts.ownership_filter,
         "limits": [_limit(entry.name, entry.soft, entry.hard) for entry in spec.ulimits],
         "groups_settable": facts.identity.mode != "single",
         "mode": facts.identity.mode,

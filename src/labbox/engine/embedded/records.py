@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from labbox.engine.embedded.folders import ContainerFolder, names_folder
+from labbox.engine.embedded.timestamps import now_text
 from labbox.engine.specification import (
     ContainerSpec,
     ContainerState,
@@ -78,8 +79,8 @@ def take_name(containers_dir: str, name: str, container_id: str) -> None:
             holder = name_holder(containers_dir, name)
             if holder is not None and os.path.exists(os.path.join(containers_dir, holder)):
                 raise ConflictError(
-                    f'the container name "/{name}" is already in use by container "{holder}"',
-                    hint=f"remove it (labbox rm {name}), rename it, or choose another name",
+                    f'Conflict. The container name "/{name}" is already in use by container "{holder}". You have to remove '
+                    "(or rename) that container to be able to reuse that name.",
                     exit_code=125,
                 ) from None
             release_name(containers_dir, name)
@@ -192,7 +193,7 @@ def _set_right(container: Container) -> Container:
                 monitor_pid=0,
                 exit_code=_LOST_BY_REBOOT if rebooted else _LOST_BY_CRASH,
                 error="the host was restarted" if rebooted else "the container's monitor was killed",
-                finished_at=state.finished_at or state.started_at,
+                finished_at=now_text(),
                 ports=(),
             ),
         )

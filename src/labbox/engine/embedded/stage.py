@@ -18,7 +18,7 @@ from labbox.engine.embedded.rooted import make_folder
 from labbox.errors import LabboxError
 from labbox.linux import mounts, namespaces
 from labbox.linux.idmap import Identity, enter_user_namespace
-from labbox.linux.process import PR_SET_DUMPABLE, PR_SET_PDEATHSIG, prctl, set_process_name
+from labbox.linux.process import PR_SET_DUMPABLE, PR_SET_PDEATHSIG, prctl, set_command_line, set_process_name
 
 _OWN_NAMESPACES = (
     namespaces.CLONE_NEWPID | namespaces.CLONE_NEWIPC | namespaces.CLONE_NEWUTS | namespaces.CLONE_NEWCGROUP
@@ -73,6 +73,7 @@ def _run_init(channel: messages.Channel, plan: dict[str, Any]) -> None:
     """Process 1: build the world, then run the command. Never returns."""
     try:
         set_process_name("labbox-init")
+        set_command_line("labbox-init")
         prctl(PR_SET_DUMPABLE, 0)
         _wait_for_monitor(channel)
         _make_network(channel, plan)

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
-from typing import IO, Any
+from typing import IO, Any, cast
 
 from labbox.errors import PackageError, UnsupportedError
 from labbox.packages.debian.control import parse_paragraph
@@ -123,9 +123,9 @@ def _decompress(raw: _Slice, name: str, where: str) -> IO[bytes]:
         case "tar":
             return buffered
         case "xz" | "lzma":
-            return lzma.LZMAFile(buffered)  # type: ignore[return-value]  (it is a binary stream)
+            return cast("IO[bytes]", lzma.LZMAFile(buffered))
         case "gz":
-            return gzip.GzipFile(fileobj=buffered)  # type: ignore[return-value]
+            return cast("IO[bytes]", gzip.GzipFile(fileobj=buffered))
         case "zst":
             return _open_zstd(buffered, where)
     raise UnsupportedError(f"package file `{where}` is compressed in a way labbox does not know: `{name}`")

@@ -102,7 +102,7 @@ class Fetcher:
         return self._patience.first_success(wanted.addresses(), transfer, label=wanted.label)
 
     def _transfer(self, url: str, wanted: WantedFile, part: int, meter: "_Meter") -> str:
-        """Write the file, from where the last attempt stopped; its SHA-1. What is not the wanted file is thrown away."""
+        """Write the file from where the last attempt stopped, and return its SHA-1; a wrong file is thrown away."""
         have = os.fstat(part).st_size
         if have >= wanted.size:
             have = 0

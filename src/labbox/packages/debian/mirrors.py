@@ -48,8 +48,9 @@ _PATH_CHARACTERS = "/+~:%"
 
 
 def find_mirrors(environment: Mapping[str, str], config: Mapping[str, Any], *, apt_dir: str = "/etc/apt") -> Mirrors:
-    """The user's mirror (LABBOX_DEBIAN_MIRROR, or `mirror` in `[debian]` of the settings), else the host's own from
-    its apt sources; after these the public mirrors and the archive of old releases.
+    """The user's mirror, else the host's own; after these the public mirrors and the archive of old releases.
+
+    The user's is LABBOX_DEBIAN_MIRROR, or `mirror` in `[debian]` of the settings; the host's stands in its apt sources.
     """
     section = config.get("debian", {})
     if not isinstance(section, Mapping):
@@ -153,5 +154,3 @@ def _archive_of(uri: str) -> str | None:
 
 def _unique(addresses: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(addresses))
-
-

@@ -72,4 +72,7 @@ class Patience:
 
 def _is_hopeless(error: Exception) -> bool:
     # An SSL error is an OSError with a reason of its own; a wrong certificate stays wrong.
-    return isinstance(error, (socket.gaierror, ConnectionRefusedError)) or type(error).__name__ == "SSLCertVerificationError"
+    return (
+        isinstance(error, (socket.gaierror, ConnectionRefusedError))
+        or type(error).__name__ == "SSLCertVerificationError"
+    )

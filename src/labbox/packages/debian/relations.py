@@ -1,7 +1,7 @@
 """Relations between packages: `Depends: libc6 (>= 2.36), exim4 | mail-transport-agent` (Debian Policy §7.1)."""
 
 import re
-from functools import lru_cache
+from functools import cache
 from typing import NamedTuple
 
 from labbox.errors import ResolutionError
@@ -41,7 +41,7 @@ class Relation(NamedTuple):
 Alternatives = tuple[Relation, ...]
 
 
-@lru_cache(maxsize=None)
+@cache
 def parse_relations(text: str) -> tuple[Alternatives, ...]:
     """The groups of a relation field: all groups must hold, of each group one alternative."""
     return tuple(

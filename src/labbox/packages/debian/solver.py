@@ -93,7 +93,9 @@ def _find_request(universe: Universe, request: str) -> BinaryPackage:
         return providers[0]
     if providers:
         names = ", ".join(f"`{package.name}`" for package in providers[:8])
-        raise ResolutionError(f"package `{name}` is virtual: several packages provide it", hint=f"Ask for one of {names}.")
+        raise ResolutionError(
+            f"package `{name}` is virtual: several packages provide it", hint=f"Ask for one of {names}."
+        )
     nearest = ", ".join(f"`{known}`" for known in universe.nearest_names(name))
     hint = f"Did you mean {nearest}?" if nearest else "Look for its name on https://packages.debian.org."
     raise ResolutionError(f"unknown Debian package `{name}`", hint=hint)

@@ -76,9 +76,7 @@ class SuiteReader:
         check_release(release, requested=suite, now=self._now, last_seen=last_seen, where=url)
         self._seen.record(archive, suite, release.date)
         listed = release.packages_file(_component(archive, release), architecture)
-        index = self._indexes.load(
-            listed.sha256, archive, lambda: self._fetch_index(archive, suite, release, listed)
-        )
+        index = self._indexes.load(listed.sha256, archive, lambda: self._fetch_index(archive, suite, release, listed))
         return Suite(
             archive=archive,
             name=suite,
@@ -88,18 +86,31 @@ class SuiteReader:
             index=index,
         )
 
+    def read_index(
+        self, archive: str, suite: str, architecture: str, sha256: str, fetched_at: datetime
+    ) -> PackageIndex:
+        """An index as it was when something was locked: from the cache, a mirror that has it still, or a snapshot."""
+        folder = f"dists/{suite}/main/binary-{architecture}"
+        addresses = [
+            *self._mirrors.addresses(archive, f"{folder}/by-hash/SHA256/{sha256}"),
+            self._mirrors.snapshot_address(archive, fetched_at, f"{folder}/Packages.xz"),
+        ]
+        return self._indexes.load(sha256, archive, lambda: self._read_verified(addresses, sha256, f"{archive} {suite}"))
+
     def _fetch_index(self, archive: str, suite: str, release: Release, listed: IndexFile) -> bytes:
         """The bytes of a listed index; by-hash names stay valid while the mirror is being updated."""
         paths = [listed.by_hash_path, listed.path] if release.has_by_hash else [listed.path]
         addresses = [url for path in paths for url in self._mirrors.addresses(archive, f"dists/{suite}/{path}")]
+        return self._read_verified(addresses, listed.sha256, f"{archive} {suite} {listed.path}")
 
+    def _read_verified(self, addresses: list[str], sha256: str, label: str) -> bytes:
         def read(url: str) -> bytes:
             data = self._transport.read(url, limit=_PACKAGES_LIMIT)
-            if len(data) != listed.size or hashlib.sha256(data).hexdigest() != listed.sha256:
-                raise DownloadError(f"`{url}` is not the file that the suite's signed index names")
+            if hashlib.sha256(data).hexdigest() != sha256:
+                raise DownloadError(f"`{url}` is not the wanted index: its sha256 differs")
             return data
 
-        return self._patience.first_success(addresses, read, label=f"{archive} {suite} {listed.path}")
+        return self._patience.first_success(addresses, read, label=label)
 
 
 class _SeenDates:

@@ -98,7 +98,7 @@ class Transport:
         target = urllib.parse.urlunsplit(("", "", parts.path or "/", parts.query, ""))
         host = f"{parts.hostname}:{parts.port}" if parts.port else parts.hostname
         proxy = self._proxies.get(parts.scheme)
-        if proxy and urllib.request.proxy_bypass_environment(host, self._proxies):
+        if proxy and urllib.request.proxy_bypass_environment(host, self._proxies):  # type: ignore[attr-defined]
             proxy = None
         if proxy and parts.scheme == "http":
             target = urllib.parse.urlunsplit(("http", host, parts.path or "/", parts.query, ""))

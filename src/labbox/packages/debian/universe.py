@@ -41,7 +41,7 @@ class Universe:
         return sorted(found, key=lambda package: version_key(package.version), reverse=True)
 
     def providers(self, relation: Relation) -> list[BinaryPackage]:
-        """Packages that satisfy a relation: the one of that name first, then those that provide it, as apt ranks them."""
+        """Packages that satisfy a relation: the one of that name, then those that provide it as apt ranks them."""
         real = self.candidate(relation.name)
         found = [real] if real is not None and relation.accepts(real.version) else []
         names = {name for index in self._indexes for name in index.providers.get(relation.name, ())}

@@ -1,0 +1,137 @@
+"""A whole system from its package files: unpack, register with dpkg, configure, make it the same every time.
+
+Runs as process 1 of a chamber whose root is the new system. In two phases: first the packages that every system has,
+then, once the scripts that run before a package's files come (preinst) have run with their help, all others. So
+diversions are known before the files come, and every file is there before the first package is configured. dpkg
+itself only configures.
+"""
+
+import os
+from collections.abc import Iterable, Sequence
+
+from labbox.build.debian import database, normalise
+from labbox.build.debian.children import Report
+from labbox.build.debian.configuring import configure_all, run_preinsts
+from labbox.build.debian.database import DatabaseEntry
+from labbox.build.debian.laying import (
+    apply_statoverrides,
+    lay_rest,
+    read_and_lay,
+    settle_folders,
+    settle_overlaps,
+    user_id,
+)
+from labbox.build.debian.plan import AssemblyPlan, Package
+from labbox.build.debian.programs import ProgramRunner
+from labbox.build.debian.unpack import Unpacker
+
+POLICY = "/usr/sbin/policy-rc.d"
+_HOST_KEYS = [
+    f"/etc/ssh/ssh_host_{kind}_key{suffix}" for kind in ("rsa", "ecdsa", "ed25519") for suffix in ("", ".pub")
+]
+_SHADOW_FILES = ("/etc/shadow", "/etc/gshadow")
+_SHADOW_GROUP = 42
+_PARTIAL_FOLDERS = ("/var/lib/apt/lists/partial", "/var/cache/apt/archives/partial")
+_COMPILE_LIST = "/tmp/labbox-compile-again"
+_SOURCES = "/etc/apt/sources.list.d/debian.sources"
+
+
+def assemble_system(plan: AssemblyPlan, runner: ProgramRunner, report: Report) -> None:
+    """Make the empty root around this process the system of the plan."""
+    unpacker = Unpacker(ownership=plan.ownership, newest=plan.epoch)
+    _merge_usr(plan.architecture)
+    packages = read_and_lay(plan.packages, unpacker, lays=lambda file: file.essential, report=report)
+    base = [package for package in packages if package.unpacked is not None]
+    settle_folders(base, unpacker, is_new=_is_new)
+    database.create_database(plan.architecture)
+    database.record_unpacked([database_entry(package) for package in base])
+    run_preinsts(packages, runner)
+
+    unpacker = Unpacker(ownership=plan.ownership, newest=plan.epoch, diversions=database.read_diversions())
+    packages = lay_rest(packages, unpacker, report)
+    settle_overlaps(packages, unpacker)
+    settle_folders(packages, unpacker, is_new=_is_new)
+    apply_statoverrides(unpacker)
+    names = {package.name for package in base}
+    database.record_unpacked([database_entry(package) for package in packages if package.name not in names])
+
+    prepare_configuration(packages)
+    normalise.clamp_times("/", plan.epoch)
+    configure_all(runner, report, len(packages))
+    report("finish", 0, 1)
+    _write_sources(plan.sources)
+    clean_up(plan, runner, unpacker)
+
+
+def database_entry(package: Package) -> DatabaseEntry:
+    """A laid package as dpkg's database has it."""
+    assert package.unpacked is not None
+    return DatabaseEntry(control=package.control, paths=package.unpacked.paths, conffiles=package.unpacked.conffiles)
+
+
+def prepare_configuration(packages: Sequence[Package]) -> None:
+    """What makes configuring quiet: no services started, no host keys made (an existing key is kept)."""
+    manual = frozenset(package.name for package in packages if package.file.manual)
+    database.record_automatic([database_entry(package) for package in packages], manual)
+    with open(POLICY, "w", encoding="utf-8") as file:
+        file.write("#!/bin/sh\nexit 101\n")
+    os.chmod(POLICY, 0o755)
+    if any(package.name == "openssh-server" for package in packages):
+        for path in _HOST_KEYS:
+            os.close(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+
+
+def clean_up(plan: AssemblyPlan, runner: ProgramRunner, unpacker: Unpacker) -> None:
+    """Take chance and clock out of the configured system."""
+    normalise.normalise_system(plan.epoch)
+    correct_shadow_owner(unpacker)
+    owner = user_id("_apt")
+    for path in _PARTIAL_FOLDERS:
+        if owner is not None and os.path.isdir(path):
+            unpacker.set_owner(path, owner, 0)
+            os.chmod(path, 0o700)
+    cure_bytecode(normalise.find_bytecode_folders("/usr"), plan, runner)
+    normalise.clamp_times("/", plan.epoch)
+
+
+def correct_shadow_owner(unpacker: Unpacker) -> None:
+    """Give the password files back to their group: useradd copies the one it sees, which with one id is 0."""
+    for path in _SHADOW_FILES:
+        if unpacker.ownership == "recorded" and os.path.exists(path):
+            unpacker.set_owner(path, 0, _SHADOW_GROUP)
+
+
+def cure_bytecode(folders: Iterable[str], plan: AssemblyPlan, runner: ProgramRunner) -> None:
+    """Give files that Python compiled just now the same bytes as ever."""
+    for interpreter, sources in sorted(normalise.rewrite_bytecode(folders, plan.epoch).items()):
+        _compile_again(interpreter, sources, runner)
+
+
+def _is_new(_path: str) -> bool:
+    return True
+
+
+def _merge_usr(architecture: str) -> None:
+    """The folders of a merged /usr: links, as base-files and usrmerge leave them."""
+    names = ["bin", "sbin", "lib"] + (["lib64"] if architecture in ("amd64", "ppc64el") else [])
+    for name in names:
+        os.makedirs(f"/usr/{name}", 0o755, exist_ok=True)
+        os.symlink(f"usr/{name}", f"/{name}")
+
+
+def _write_sources(text: str) -> None:
+    os.makedirs(os.path.dirname(_SOURCES), 0o755, exist_ok=True)
+    with open(_SOURCES, "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+def _compile_again(interpreter: str, sources: Sequence[str], runner: ProgramRunner) -> None:
+    """Compile with a fixed hash seed what the package scripts compiled with a random one (`python -E` ignores ours)."""
+    path = f"/usr/bin/{interpreter}"
+    if not os.path.exists(path):
+        return
+    with open(_COMPILE_LIST, "w", encoding="utf-8", errors="surrogateescape") as file:
+        file.writelines(f"{source}\n" for source in sorted(sources))
+    options = ["-S", "-m", "compileall", "-q", "-f", "--invalidation-mode", "timestamp", "-i", _COMPILE_LIST]
+    runner.run([path, *options], extra={"PYTHONHASHSEED": "0"})
+    os.unlink(_COMPILE_LIST)

@@ -1,0 +1,61 @@
+"""`labbox exec`."""
+
+import os
+import sys
+
+from labbox.cli.attaching import check_terminal, read_detach_keys
+from labbox.cli.container_flags import DETACH_KEYS_FLAG
+from labbox.cli.flags import Arguments, Command, Flag
+from labbox.cli.session import open_engine
+from labbox.cli.values.environment import check_variable, read_environment
+from labbox.engine.specification import ExecSpec
+
+COMMAND = Command(
+    name="exec",
+    usage="CONTAINER COMMAND [ARG...]",
+    summary="Execute a command in a running container",
+    flags=(
+        Flag("detach", "", "Detached mode: run command in the background", short="d"),
+        DETACH_KEYS_FLAG,
+        Flag("env", "list", "Set environment variables", short="e"),
+        Flag("env-file", "list", "Read in a file of environment variables"),
+        Flag("interactive", "", "Keep STDIN open even if not attached", short="i"),
+        Flag("privileged", "", "Give extended privileges to the command"),
+        Flag("tty", "", "Allocate a pseudo-TTY", short="t"),
+        Flag("user", "string", 'Username or UID (format: "<name|uid>[:<group|gid>]")', short="u"),
+        Flag("workdir", "string", "Working directory inside the container", short="w"),
+    ),
+    minimum=2,
+    options_end_at_positional=True,
+    aliases=("container exec",),
+)
+
+
+def execute(arguments: Arguments) -> int:
+    """Run one more command in a container; the command's exit code is ours."""
+    spec = _read_spec(arguments)
+    detach_keys = read_detach_keys(arguments)
+    check_terminal(terminal=spec.terminal, stdin=spec.open_stdin and not spec.detach)
+    engine = open_engine()
+    execution = engine.execute(engine.find(arguments.positionals[0]), spec)
+    if spec.detach:
+        return 0
+    sys.stdout.flush()
+    outcome = execution.proxy(stdin=0 if spec.open_stdin else None, stdout=1, stderr=2, detach_keys=detach_keys)
+    if outcome.kind == "detached":
+        print("read escape sequence", file=sys.stderr)
+    return outcome.code
+
+
+def _read_spec(arguments: Arguments) -> ExecSpec:
+    arguments.values("env", check_variable)
+    return ExecSpec(
+        command=arguments.positionals[1:],
+        environment=tuple(read_environment(arguments.texts("env"), arguments.texts("env-file"), os.environ)),
+        working_dir=arguments.text("workdir") or "",
+        user=arguments.text("user") or "",
+        terminal=arguments.switch("tty"),
+        open_stdin=arguments.switch("interactive"),
+        privileged=arguments.switch("privileged"),
+        detach=arguments.switch("detach"),
+    )

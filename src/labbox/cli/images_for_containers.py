@@ -1,0 +1,33 @@
+"""Getting the image that `run` and `create` name, with docker's words about it."""
+
+from labbox.actions.find_image import familiar_name, find_image
+from labbox.cli.output import note
+from labbox.errors import EngineError, LabboxError
+from labbox.settings import Settings
+from labbox.store.images import StoredImage
+
+
+def get_image(settings: Settings, name: str, *, pull: str, platform: str | None, quiet: bool) -> StoredImage:
+    """The image of that name; a Debian release is assembled when it is missing and may be got."""
+
+    def assemble(release: str, wanted_name: str) -> None:
+        from labbox.cli.assembling import assemble_release
+
+        if not quiet:
+            note(f"Unable to find image '{familiar_name(name)}' locally; assembling it from the Debian archive")
+        assemble_release(settings, release, wanted_name, quiet=quiet)
+
+    try:
+        image = find_image(settings, name, pull=pull, assemble=assemble)
+    except EngineError:
+        note(f"Unable to find image '{familiar_name(name)}' locally")
+        raise
+    if platform is not None:
+        _check_platform(image, platform)
+    return image
+
+
+def _check_platform(image: StoredImage, wanted: str) -> None:
+    actual = f"{image.config.platform.os}/{image.config.platform.architecture}"
+    if wanted not in (actual, actual.partition("/")[0], actual.partition("/")[2]):
+        raise LabboxError(f"image was found but its platform ({actual}) does not match the specified one ({wanted})")

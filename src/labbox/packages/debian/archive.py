@@ -1,0 +1,44 @@
+"""The Debian archive as seen from here: its mirrors, the connections to them, and what was fetched before."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from labbox.packages.debian.fetch import Fetcher
+from labbox.packages.debian.mirrors import Mirrors, find_mirrors
+from labbox.packages.debian.patience import Patience
+from labbox.packages.debian.suites import SuiteReader
+from labbox.packages.debian.transport import Transport
+
+_SNAPSHOT_CONNECTIONS = 2  # it refuses those who ask for more at once
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Archive:
+    """What every access to the archive needs."""
+
+    cache_dir: str
+    mirrors: Mirrors
+    transport: Transport
+    patience: Patience
+
+    def reader(self) -> SuiteReader:
+        """A reader of signed suites."""
+        return SuiteReader(
+            cache_dir=self.cache_dir, mirrors=self.mirrors, transport=self.transport, patience=self.patience
+        )
+
+    def fetcher(self) -> Fetcher:
+        """A fetcher of package files."""
+        return Fetcher(self.cache_dir, self.transport, self.patience)
+
+
+def open_archive(cache_dir: str, environment: Mapping[str, str], config: Mapping[str, Any]) -> Archive:
+    """The archive by the user's environment and settings; nothing is connected yet."""
+    mirrors = find_mirrors(environment, config)
+    return Archive(
+        cache_dir=cache_dir,
+        mirrors=mirrors,
+        transport=Transport(),
+        patience=Patience(limits={mirrors.snapshot_host: _SNAPSHOT_CONNECTIONS}),
+    )
