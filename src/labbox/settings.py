@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from labbox.lightweight_typing import Any, NamedTuple
 
 from labbox.errors import UsageError
 

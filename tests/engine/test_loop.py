@@ -4,6 +4,8 @@ import os
 import signal
 import socket
 import tempfile
+from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
@@ -13,7 +15,7 @@ pytestmark = pytest.mark.timeout(20)
 
 
 @pytest.fixture
-def loop():
+def loop() -> Iterator[Loop]:
     made = Loop()
     yield made
     made.close()
@@ -112,7 +114,7 @@ def test_news_about_a_closed_descriptor_never_reach_the_one_that_took_its_number
     seen: list[int] = []
     replaced: list[tuple[int, int]] = []
 
-    def replace_other(own: int) -> None:
+    def replace_other(own: int, _events: int) -> None:
         seen.append(own)
         other = (numbers - {own}).pop()
         loop.unwatch(own)
@@ -125,7 +127,7 @@ def test_news_about_a_closed_descriptor_never_reach_the_one_that_took_its_number
         loop.call_later(0, loop.stop)
 
     for reader in numbers:
-        loop.watch(reader, READABLE, lambda _events, reader=reader: replace_other(reader))
+        loop.watch(reader, READABLE, partial(replace_other, reader))
     loop.run()
     assert len(seen) == 1
     for descriptor in (seen[0], first_writer, second_writer, *replaced[0]):

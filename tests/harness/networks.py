@@ -15,6 +15,7 @@ from labbox.engine.embedded.loop import Loop
 from labbox.engine.embedded.network import RelaySockets, bring_loopback_up, set_up_network
 from labbox.linux import namespaces, netlink
 from labbox.linux.idmap import enter_user_namespace, run_forked, single_identity
+from labbox.linux.process import PR_SET_PDEATHSIG, prctl
 
 HOST_ADDRESS = "198.51.100.1"
 HOST_ADDRESS_IPV6 = "2001:db8::1"
@@ -44,6 +45,7 @@ def become(uid: int) -> None:
         os.setgroups([])
         os.setresgid(uid, uid, uid)
         os.setresuid(uid, uid, uid)
+        _end_with_parent()
 
 
 def run_on_test_host(uid: int, function: Callable[[], _Result]) -> _Result:
@@ -66,6 +68,7 @@ def background(function: Callable[[], None]) -> Iterator[Process]:
     pid = os.fork()
     if pid == 0:
         try:
+            _end_with_parent()
             function()
         finally:
             os._exit(1)
@@ -94,6 +97,7 @@ class ContainerNetwork(NamedTuple):
         if self.has_own_users:
             namespaces.setns(users_descriptor, namespaces.CLONE_NEWUSER)
         namespaces.setns(network_descriptor, namespaces.CLONE_NEWNET)
+        _end_with_parent()
 
 
 @contextmanager
@@ -106,6 +110,7 @@ def container_network(*, ipv6: bool = True) -> Iterator[ContainerNetwork]:
         ours.close()
         if has_own_users:
             enter_user_namespace(single_identity())
+            _end_with_parent()
         namespaces.unshare(namespaces.CLONE_NEWNET)
         sockets = set_up_network(ipv6=ipv6)
         socket.send_fds(theirs, [bytes([len(sockets.tcp)])], [*sockets.tcp, *sockets.dns])
@@ -207,6 +212,11 @@ def _enter_new_network(uid: int) -> None:
     if uid != 0:
         enter_user_namespace(single_identity())
     namespaces.unshare(namespaces.CLONE_NEWNET)
+
+
+def _end_with_parent() -> None:
+    """Have the kernel kill this process when its parent ends; to be said again whenever credentials have changed."""
+    prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _is_initial_user_namespace() -> bool:

@@ -1,5 +1,6 @@
 import io
 import tarfile
+from typing import Any
 
 import pytest
 from hypothesis import example, given
@@ -27,7 +28,7 @@ ENTRIES = st.builds(
 )
 
 
-def complete(entry, target, device):
+def complete(entry: Any, target: Any, device: Any) -> Any:
     if entry.kind in ("symlink", "hardlink"):
         return entry._replace(target=target)
     return entry._replace(device=device) if entry.kind in ("character", "block") else entry
@@ -37,12 +38,12 @@ def complete(entry, target, device):
 @example([TarEntry(b"a/" + b"b" * 99, "directory", 0o755)])
 @example([TarEntry(b"a" * 155 + b"/" + b"b" * 100, "file", 0o644)])
 @example([TarEntry(b"a" * 156 + b"/" + b"b" * 100, "file", 0o644)])
-def test_what_is_written_is_read_again(entries):
+def test_what_is_written_is_read_again(entries: Any) -> None:
     data = b"".join(encode_entry(entry) for entry in entries) + END
     assert list(TarReader(io.BytesIO(data))) == entries
 
 
-def test_a_tar_of_ours_is_a_tar_for_others():
+def test_a_tar_of_ours_is_a_tar_for_others() -> None:
     long = b"d" * 90 + b"/" + b"e" * 90 + b"/" + "ü".encode() * 60
     entries = [
         TarEntry(b"bin", "directory", 0o755, mtime=7),
@@ -59,12 +60,17 @@ def test_a_tar_of_ours_is_a_tar_for_others():
         assert content.read() == b"hello"
     assert [member.name for member in members] == ["bin", long.decode(), "link", "again", "null"]
     assert [member.type for member in members] == [b"5", b"0", b"2", b"1", b"3"]
-    assert (members[1].mode, members[1].uid, members[1].gid, members[1].mtime) == (0o4755, 1000, 70_000_000, 1_700_000_000)
+    assert (members[1].mode, members[1].uid, members[1].gid, members[1].mtime) == (
+        0o4755,
+        1000,
+        70_000_000,
+        1_700_000_000,
+    )
     assert members[2].linkname == "x" * 120
     assert (members[4].devmajor, members[4].devminor) == (1, 3)
 
 
-def test_names_and_numbers_that_ustar_cannot_hold_stand_in_pax_records():
+def test_names_and_numbers_that_ustar_cannot_hold_stand_in_pax_records() -> None:
     with_records = encode_entry(TarEntry(b"f", "file", 0o644, size_bytes=8 << 30, mtime=-1, uid=3_000_000))
     assert len(with_records) == 3 * 512
     assert b"12 mtime=-1\n" in with_records
@@ -73,17 +79,17 @@ def test_names_and_numbers_that_ustar_cannot_hold_stand_in_pax_records():
     assert len(encode_entry(TarEntry(b"f", "file", 0o644, size_bytes=(8 << 30) - 1))) == 512
 
 
-def test_names_that_are_no_utf_8_say_so():
+def test_names_that_are_no_utf_8_say_so() -> None:
     assert b"21 hdrcharset=BINARY\n" in encode_entry(TarEntry(b"\xff" * 120, "file", 0o644))
     assert b"hdrcharset" not in encode_entry(TarEntry(b"\xff" * 20, "file", 0o644))
 
 
-def test_the_order_is_depth_first_with_whiteouts_before_their_siblings():
+def test_the_order_is_depth_first_with_whiteouts_before_their_siblings() -> None:
     paths = [b"a", b"a/.wh..wh..opq", b"a/.wh.z", b"a/-", b"a/b", b"a-b", b"b"]
     assert sorted(reversed(paths), key=sort_key) == paths
 
 
-def test_the_bytes_of_a_header_are_fixed():
+def test_the_bytes_of_a_header_are_fixed() -> None:
     header = encode_entry(TarEntry(b"etc/passwd", "file", 0o644, 1, 2, 3, 4))
     expected = (
         b"etc/passwd".ljust(100, b"\0")
@@ -104,5 +110,5 @@ def test_the_bytes_of_a_header_are_fixed():
     [(whiteout(b"a/b"), b"a/.wh.b"), (whiteout(b"b"), b".wh.b"), (opaque_marker(b"a"), b"a/.wh..wh..opq")]
     + [(opaque_marker(b""), b".wh..wh..opq")],
 )
-def test_removal_is_an_empty_file_with_a_prefix(entry, path):
+def test_removal_is_an_empty_file_with_a_prefix(entry: Any, path: Any) -> None:
     assert (entry.path, entry.kind, entry.size_bytes) == (path, "file", 0)

@@ -1,4 +1,5 @@
 import json
+from typing import Any
 
 import pytest
 
@@ -35,7 +36,7 @@ DOCKER_CONFIG = {
 }
 
 
-def test_everything_docker_says_is_read():
+def test_everything_docker_says_is_read() -> None:
     config = parse_config(json.dumps(DOCKER_CONFIG).encode())
     assert config.platform == Platform("linux", "amd64")
     assert config.user == "1000:1000"
@@ -51,7 +52,7 @@ def test_everything_docker_says_is_read():
     assert config.args_escaped is True
 
 
-def test_unknown_members_survive_a_round_trip():
+def test_unknown_members_survive_a_round_trip() -> None:
     config = parse_config(json.dumps(DOCKER_CONFIG).encode())
     written = json.loads(encode_config(config))
     assert written["os.version"] == "10"
@@ -60,13 +61,13 @@ def test_unknown_members_survive_a_round_trip():
     assert parse_config(encode_config(config)) == config
 
 
-def test_an_empty_list_is_not_the_same_as_nothing_for_commands():
+def test_an_empty_list_is_not_the_same_as_nothing_for_commands() -> None:
     bare = ImageConfig(Platform("linux", "amd64"))
     assert parse_config(encode_config(bare._replace(cmd=()))).cmd == ()
     assert parse_config(encode_config(bare)).cmd is None
 
 
-def test_a_layer_and_a_variable_give_new_values():
+def test_a_layer_and_a_variable_give_new_values() -> None:
     config = ImageConfig(Platform("linux", "amd64"), environment=("A=1", "B=2"))
     changed = config.with_environment("A", "3").with_environment("C", "4")
     assert changed.environment == ("A=3", "B=2", "C=4")
@@ -88,7 +89,7 @@ def test_a_layer_and_a_variable_give_new_values():
         ({"os": 3}, "image config.os"),
     ],
 )
-def test_a_faulty_config_names_the_fault(changes, fault):
+def test_a_faulty_config_names_the_fault(changes: Any, fault: str) -> None:
     data = json.dumps({**DOCKER_CONFIG, **changes}).encode()
     if not fault:
         assert parse_config(data).cmd is None

@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 
 from labbox.errors import UsageError
@@ -8,7 +10,7 @@ from labbox.oci.platform import Platform
 BARE = ImageConfig(Platform("linux", "amd64"), environment=("PATH=/bin",), working_dir="/w", cmd=("old",))
 
 
-def changed(*changes):
+def changed(*changes: Any) -> Any:
     return apply_changes(BARE, changes)
 
 
@@ -38,23 +40,21 @@ def changed(*changes):
         (
             "HEALTHCHECK --interval=1m30s --timeout=1.5s --retries=4 CMD curl localhost",
             "healthcheck",
-            Healthcheck(
-                ("CMD-SHELL", "curl localhost"), interval_ns=90 * 10**9, timeout_ns=1_500_000_000, retries=4
-            ),
+            Healthcheck(("CMD-SHELL", "curl localhost"), interval_ns=90 * 10**9, timeout_ns=1_500_000_000, retries=4),
         ),
         ('HEALTHCHECK CMD ["a"]', "healthcheck", Healthcheck(("CMD", "a"))),
     ],
 )
-def test_a_dockerfile_line_changes_one_thing(line, field, expected):
+def test_a_dockerfile_line_changes_one_thing(line: str, field: Any, expected: Any) -> None:
     assert getattr(changed(line), field) == expected
 
 
-def test_a_new_entrypoint_drops_the_command_it_does_not_know():
+def test_a_new_entrypoint_drops_the_command_it_does_not_know() -> None:
     assert changed('ENTRYPOINT ["x"]').cmd is None
     assert changed('CMD ["y"]', 'ENTRYPOINT ["x"]').cmd == ("y",)
 
 
-def test_lines_build_on_each_other():
+def test_lines_build_on_each_other() -> None:
     assert changed("ENV A=1", "ENV B=$A$A", "WORKDIR /x", "WORKDIR $B").working_dir == "/x/11"
 
 
@@ -83,7 +83,7 @@ def test_lines_build_on_each_other():
         ('VOLUME [""]', "can not be an empty string"),
     ],
 )
-def test_a_line_that_cannot_be_understood_says_why(line, message):
+def test_a_line_that_cannot_be_understood_says_why(line: str, message: str) -> None:
     with pytest.raises(UsageError) as caught:
         changed(line)
     assert message in caught.value.message

@@ -1,4 +1,5 @@
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -16,30 +17,30 @@ LAYER = Descriptor(media_types.OCI_LAYER_GZIP, Digest("sha256", "2" * 64), 20, a
 MANIFEST = Manifest(CONFIG, (LAYER,), annotations={"x": "y"})
 
 
-def image_document(**changes):
+def image_document(**changes: Any) -> Any:
     document = json.loads(encode_manifest(MANIFEST))
     document.update(changes)
     return json.dumps({key: value for key, value in document.items() if value is not ...}).encode()
 
 
-def test_a_manifest_survives_a_round_trip():
+def test_a_manifest_survives_a_round_trip() -> None:
     assert parse_manifest(encode_manifest(MANIFEST)) == MANIFEST
 
 
-def test_an_index_survives_a_round_trip():
+def test_an_index_survives_a_round_trip() -> None:
     entry = Descriptor(media_types.OCI_MANIFEST, Digest("sha256", "3" * 64), 5, Platform("linux", "arm", "v7"))
     index = Index((entry, entry._replace(extra={"urls": ["https://example.org"]})))
     assert parse_manifest(encode_index(index)) == index
 
 
-def test_equal_manifests_are_equal_bytes():
+def test_equal_manifests_are_equal_bytes() -> None:
     reordered = json.dumps(dict(reversed(json.loads(encode_manifest(MANIFEST)).items())), indent=3).encode()
     parsed = parse_manifest(reordered)
     assert isinstance(parsed, Manifest)
     assert encode_manifest(parsed) == encode_manifest(MANIFEST)
 
 
-def test_docker_schema_2_is_read():
+def test_docker_schema_2_is_read() -> None:
     data = image_document(mediaType=media_types.DOCKER_MANIFEST)
     parsed = parse_manifest(data)
     assert parsed.media_type == media_types.DOCKER_MANIFEST
@@ -72,13 +73,13 @@ def test_docker_schema_2_is_read():
         (image_document(annotations={"a": 1}), "manifest.annotations.a: expected a string"),
     ],
 )
-def test_a_faulty_manifest_names_the_fault(data, fault):
+def test_a_faulty_manifest_names_the_fault(data: bytes, fault: str) -> None:
     with pytest.raises(ArchiveError) as caught:
         parse_manifest(data)
     assert fault in caught.value.message
 
 
-def test_the_image_for_the_machine_is_chosen_and_attestations_are_passed_over():
+def test_the_image_for_the_machine_is_chosen_and_attestations_are_passed_over() -> None:
     arm = Descriptor(media_types.OCI_MANIFEST, Digest("sha256", "a" * 64), 1, Platform("linux", "arm64", "v8"))
     amd = arm._replace(digest=Digest("sha256", "b" * 64), platform=Platform("linux", "amd64"))
     attestation = arm._replace(digest=Digest("sha256", "c" * 64), platform=Platform("unknown", "unknown"))
@@ -91,15 +92,17 @@ def test_the_image_for_the_machine_is_chosen_and_attestations_are_passed_over():
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(
-        st.sampled_from(["schemaVersion", "mediaType", "config", "layers", "manifests", "digest", "size"]), inner
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["schemaVersion", "mediaType", "config", "layers", "manifests", "digest", "size"]), inner
+        )
     ),
 )
 
 
 @given(JSON)
-def test_no_document_raises_anything_but_an_archive_error(document):
+def test_no_document_raises_anything_but_an_archive_error(document: Any) -> None:
     try:
         parse_manifest(json.dumps(document).encode())
     except ArchiveError:

@@ -43,7 +43,7 @@ REFERENCE = re.compile(rf"\A({NAME})(?::({TAG}))?(?:@({DIGEST}))?\Z", re.ASCII)
         ("tool:" + "x" * 128, "docker.io/library/tool:" + "x" * 128, "tool:" + "x" * 128),
     ],
 )
-def test_docker_names_have_a_full_and_a_familiar_form(text, full, familiar):
+def test_docker_names_have_a_full_and_a_familiar_form(text: str, full: str, familiar: str) -> None:
     reference = parse_reference(text)
     assert str(reference) == full
     assert reference.familiar == familiar
@@ -59,44 +59,46 @@ def test_docker_names_have_a_full_and_a_familiar_form(text, full, familiar):
         "[::1/tool", "[x]/tool", "..", ".", "a/../b", "a@sha256:" + HEX.upper(),
     ],
 )  # fmt: skip
-def test_what_docker_refuses_is_an_invalid_reference_format(text):
+def test_what_docker_refuses_is_an_invalid_reference_format(text: str) -> None:
     with pytest.raises(UsageError) as caught:
         parse_reference(text)
     assert caught.value.message == "invalid reference format"
     assert caught.value.exit_code == 125
 
 
-def test_upper_case_names_are_refused_in_docker_words():
+def test_upper_case_names_are_refused_in_docker_words() -> None:
     with pytest.raises(UsageError) as caught:
         parse_reference("Debian:13")
     expected = "invalid reference format: repository name (library/Debian) must be lowercase"
     assert caught.value.message == expected
 
 
-def test_sixty_four_digits_are_an_id_and_no_name():
+def test_sixty_four_digits_are_an_id_and_no_name() -> None:
     with pytest.raises(UsageError, match="cannot specify 64-byte hexadecimal strings"):
         parse_reference(HEX)
 
 
-def test_a_short_digest_of_a_known_algorithm_is_refused():
+def test_a_short_digest_of_a_known_algorithm_is_refused() -> None:
     with pytest.raises(UsageError, match="invalid reference format: invalid digest"):
         parse_reference("a@sha256:" + "0" * 40)
 
 
-def test_names_are_at_most_255_characters_long():
+def test_names_are_at_most_255_characters_long() -> None:
     longest = "a" * (255 - len("docker.io/library/"))
     assert parse_reference(longest).path == "library/" + longest
     with pytest.raises(UsageError, match="must not be more than 255 characters"):
         parse_reference(longest + "a")
 
 
-def test_the_default_tag_is_latest_unless_a_tag_or_digest_is_given():
+def test_the_default_tag_is_latest_unless_a_tag_or_digest_is_given() -> None:
     assert str(parse_reference("a").with_default_tag()) == "docker.io/library/a:latest"
     assert parse_reference("a:1").with_default_tag().tag == "1"
     assert parse_reference(f"a@sha256:{HEX}").with_default_tag().tag == ""
 
 
-HOST = st.one_of(st.sampled_from(["localhost", "[fe80::1]:5000", "Host"]), st.from_regex(rf"\A[a-c0-9]{{1,4}}\.{DOMAIN}\Z"))
+HOST = st.one_of(
+    st.sampled_from(["localhost", "[fe80::1]:5000", "Host"]), st.from_regex(rf"\A[a-c0-9]{{1,4}}\.{DOMAIN}\Z")
+)
 COMPONENT = st.from_regex(rf"\A{PATH_COMPONENT}\Z").filter(lambda text: len(text) < 40)
 NAMES = st.builds(
     lambda host, first, rest: "/".join([*host, first, *rest]),
@@ -108,7 +110,7 @@ NAMES = st.builds(
 
 @settings(max_examples=50, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 @given(NAMES, st.from_regex(rf"(?:\A:{TAG})?\Z", fullmatch=True), st.sampled_from(["", f"@sha256:{HEX}"]))
-def test_every_text_of_the_grammar_parses_and_survives_a_round_trip(name, tag, digest):
+def test_every_text_of_the_grammar_parses_and_survives_a_round_trip(name: str, tag: str, digest: str) -> None:
     reference = parse_reference(name + tag + digest)
     assert reference.tag == tag[1:]
     assert (reference.digest is not None) == bool(digest)
@@ -117,7 +119,7 @@ def test_every_text_of_the_grammar_parses_and_survives_a_round_trip(name, tag, d
 
 
 @given(st.text(alphabet="aZ09._-/:@[]é \n", max_size=20))
-def test_what_parses_is_in_the_grammar(text):
+def test_what_parses_is_in_the_grammar(text: str) -> None:
     try:
         reference = parse_reference(text)
     except UsageError:
@@ -126,7 +128,7 @@ def test_what_parses_is_in_the_grammar(text):
 
 
 @given(st.text(max_size=40))
-def test_no_text_raises_anything_but_a_usage_error(text):
+def test_no_text_raises_anything_but_a_usage_error(text: str) -> None:
     try:
         assert isinstance(parse_reference(text), Reference)
     except UsageError:

@@ -1,5 +1,6 @@
 import io
 import tarfile
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,7 @@ from labbox.oci.canonical_tar import END, TarEntry, encode_entry
 from labbox.oci.tar_reader import MAX_HEADER_BYTES, TarReader
 
 
-def read_all(data):
+def read_all(data: bytes) -> Any:
     entries = []
     reader = TarReader(io.BytesIO(data))
     for entry in reader:
@@ -21,18 +22,18 @@ def read_all(data):
     return entries
 
 
-def with_checksum(header):
+def with_checksum(header: Any) -> Any:
     blank = header[:148] + b" " * 8 + header[156:]
     return blank[:148] + b"%06o\0 " % sum(blank) + blank[156:]
 
 
-def patched(entry, offset, field):
+def patched(entry: Any, offset: Any, field: Any) -> Any:
     header = bytearray(encode_entry(entry))
     header[offset : offset + len(field)] = field
     return with_checksum(bytes(header))
 
 
-def extended(type_flag, body, *, size=None):
+def extended(type_flag: bytes, body: Any, *, size: Any = None) -> Any:
     name = b"x".ljust(100, b"\0")
     start = name + b"0000644\0" + b"0000000\0" * 2 + b"%011o\0" % (len(body) if size is None else size)
     header = (start + b"00000000000\0" + b" " * 8 + type_flag).ljust(257, b"\0") + b"ustar\x0000"
@@ -43,7 +44,7 @@ FILE = TarEntry(b"f", "file", 0o644)
 
 
 @pytest.mark.parametrize("dialect", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
-def test_every_dialect_of_python_is_read(dialect):
+def test_every_dialect_of_python_is_read(dialect: str) -> None:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=dialect) as archive:
         for name, content in (("a/b", b"hello"), ("p" * 90 + "/" + "q" * 90, b""), ("empty", b"")):
@@ -61,7 +62,7 @@ def test_every_dialect_of_python_is_read(dialect):
     assert (entries[3][0].kind, entries[3][0].target) == ("symlink", b"a/b")
 
 
-def test_gnu_long_names_and_links_are_read():
+def test_gnu_long_names_and_links_are_read() -> None:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.GNU_FORMAT) as archive:
         info = tarfile.TarInfo("n" * 300)
@@ -71,14 +72,14 @@ def test_gnu_long_names_and_links_are_read():
     assert (entry.path, entry.target) == (b"n" * 300, b"t" * 300)
 
 
-def test_numbers_in_base_256_are_read():
+def test_numbers_in_base_256_are_read() -> None:
     data = patched(FILE, 108, b"\x80\0\0\0\x7f\xff\xff\xff") + END
     assert read_all(data)[0][0].uid == 0x7FFFFFFF
     negative_time = patched(FILE, 136, b"\xff" * 12) + END
     assert read_all(negative_time)[0][0].mtime == -1
 
 
-def test_pax_records_win_over_headers_and_global_ones_last():
+def test_pax_records_win_over_headers_and_global_ones_last() -> None:
     body = b"12 uid=4242\n" + b"13 path=pax/\n" + b"15 mtime=-1.25\n"
     data = extended(b"g", b"10 gid=77\n") + extended(b"x", body) + encode_entry(FILE) + encode_entry(FILE) + END
     (first, _), (second, _) = read_all(data)
@@ -86,19 +87,19 @@ def test_pax_records_win_over_headers_and_global_ones_last():
     assert (second.path, second.uid, second.gid) == (b"f", 0, 77)
 
 
-def test_extended_attributes_are_read_in_both_spellings():
+def test_extended_attributes_are_read_in_both_spellings() -> None:
     records = [(b"SCHILY.xattr.user.a", b"1\n\x00"), (b"LIBARCHIVE.xattr.user.b%20c", b"AQI")]
     body = b"".join(b"%d %b=%b\n" % (len(key) + len(value) + 5, key, value) for key, value in records)
     ((entry, _),) = read_all(extended(b"x", body) + encode_entry(FILE) + END)
     assert entry.xattrs == ((b"user.a", b"1\n\x00"), (b"user.b c", b"\x01\x02"))
 
 
-def test_an_archive_without_its_end_marker_is_whole_when_it_ends_between_entries():
+def test_an_archive_without_its_end_marker_is_whole_when_it_ends_between_entries() -> None:
     assert [entry.path for entry, _ in read_all(encode_entry(FILE))] == [b"f"]
     assert read_all(b"") == []
 
 
-def test_an_old_folder_is_a_file_whose_name_ends_in_a_slash():
+def test_an_old_folder_is_a_file_whose_name_ends_in_a_slash() -> None:
     assert read_all(patched(FILE, 0, b"f/") + END)[0][0].kind == "directory"
 
 
@@ -136,14 +137,14 @@ CONTENT = encode_entry(FILE._replace(size_bytes=700)) + bytes(1024)
         ("truncated long name", extended(b"L", b"abc", size=600), "is truncated"),
     ],
 )  # fmt: skip
-def test_a_malformed_archive_is_refused(name, data, fault):  # noqa: ARG001
+def test_a_malformed_archive_is_refused(name: str, data: bytes, fault: str) -> None:  # noqa: ARG001
     with pytest.raises(ArchiveError) as caught:
         read_all(data)
     assert fault in caught.value.message
 
 
 @given(st.binary(max_size=2000))
-def test_no_bytes_raise_anything_but_an_archive_error(data):
+def test_no_bytes_raise_anything_but_an_archive_error(data: bytes) -> None:
     try:
         read_all(data)
     except ArchiveError:
@@ -151,7 +152,7 @@ def test_no_bytes_raise_anything_but_an_archive_error(data):
 
 
 @given(st.data())
-def test_no_damaged_archive_raises_anything_but_an_archive_error(data):
+def test_no_damaged_archive_raises_anything_but_an_archive_error(data: st.DataObject) -> None:
     whole = bytearray(
         extended(b"g", b"10 gid=77\n")
         + extended(b"x", b"12 uid=4242\n")

@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import traceback
 from collections.abc import Callable
 from typing import NamedTuple, TypeVar
 
@@ -80,4 +81,5 @@ def _call(function: Callable[[], object]) -> bytes:
     try:
         return pickle.dumps((True, function()))
     except BaseException as error:  # noqa: BLE001  (raised again in the parent)
+        error.add_note("".join(traceback.format_exception(error)))
         return pickle.dumps((False, error))

@@ -3,6 +3,7 @@ import gzip
 import io
 import lzma
 import zlib
+from typing import Any
 
 import pytest
 
@@ -13,23 +14,25 @@ from labbox.store.decompress import open_decompressed
 DATA = bytes(range(256)) * 20_000
 
 
-def plain(data):
+def plain(data: bytes) -> Any:
     return open_decompressed(io.BytesIO(data)).readall()
 
 
-@pytest.mark.parametrize("compress", [gzip.compress, bz2.compress, lzma.compress, bytes], ids=["gzip", "bzip2", "xz", "none"])
-def test_the_compression_is_told_by_the_first_bytes(compress):
+@pytest.mark.parametrize(
+    "compress", [gzip.compress, bz2.compress, lzma.compress, bytes], ids=["gzip", "bzip2", "xz", "none"]
+)
+def test_the_compression_is_told_by_the_first_bytes(compress: Any) -> None:
     assert plain(compress(DATA)) == DATA
     assert plain(compress(b"")) == b""
 
 
 @pytest.mark.parametrize("compress", [gzip.compress, bz2.compress, lzma.compress], ids=["gzip", "bzip2", "xz"])
-def test_several_members_are_one_stream_and_zeros_fill_the_end(compress):
+def test_several_members_are_one_stream_and_zeros_fill_the_end(compress: Any) -> None:
     assert plain(compress(DATA) + compress(b"") + compress(b"end") + bytes(1000)) == DATA + b"end"
 
 
 @pytest.mark.parametrize("compress", [gzip.compress, bz2.compress, lzma.compress], ids=["gzip", "bzip2", "xz"])
-def test_truncated_damaged_and_foreign_data_are_refused(compress):
+def test_truncated_damaged_and_foreign_data_are_refused(compress: Any) -> None:
     whole = compress(DATA)
     with pytest.raises(ArchiveError, match="truncated"):
         plain(whole[:-5])
@@ -39,7 +42,7 @@ def test_truncated_damaged_and_foreign_data_are_refused(compress):
         plain(whole + b"garbage that is no member at all")
 
 
-def test_small_reads_give_the_same_bytes():
+def test_small_reads_give_the_same_bytes() -> None:
     stream = open_decompressed(io.BytesIO(gzip.compress(DATA[:10_000])))
     parts = []
     while part := stream.read_chunk(7):
@@ -48,15 +51,15 @@ def test_small_reads_give_the_same_bytes():
     assert b"".join(parts) == DATA[:10_000]
 
 
-def test_a_stream_that_gives_single_bytes_is_read():
+def test_a_stream_that_gives_single_bytes_is_read() -> None:
     class Trickle(io.BytesIO):
-        def read(self, _count=-1, /):
+        def read(self, _count: Any = -1, /) -> Any:
             return super().read(1)
 
     assert open_decompressed(Trickle(gzip.compress(b"drop by drop"))).readall() == b"drop by drop"
 
 
-def test_a_bomb_is_refused(monkeypatch):
+def test_a_bomb_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(decompress, "_RATIO_FREE_BYTES", 1 << 20)
     monkeypatch.setattr(decompress, "MAX_RATIO", 100)
     compressor = zlib.compressobj(9, wbits=31)
@@ -65,7 +68,7 @@ def test_a_bomb_is_refused(monkeypatch):
         plain(bomb)
 
 
-def test_zstd_is_read_or_the_missing_package_is_named():
+def test_zstd_is_read_or_the_missing_package_is_named() -> None:
     frame = bytes.fromhex("28b52ffd0458290000 68656c6c6f b3b0d4b8".replace(" ", ""))
     try:
         import compression.zstd as _  # type: ignore[import-not-found,unused-ignore]

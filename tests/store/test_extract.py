@@ -137,7 +137,7 @@ HOSTILE: dict[str, list[Piece]] = {
 
 
 @pytest.mark.parametrize("pieces", HOSTILE.values(), ids=HOSTILE)
-def test_a_hostile_archive_is_refused(place, pieces):
+def test_a_hostile_archive_is_refused(place: Place, pieces: list[Piece]) -> None:
     with pytest.raises(ArchiveError):
         place.unpack(*pieces)
 
@@ -180,12 +180,12 @@ CONTAINED: dict[str, tuple[list[Piece], list[str]]] = {
 
 
 @pytest.mark.parametrize(("pieces", "expected"), CONTAINED.values(), ids=CONTAINED)
-def test_what_looks_outside_stays_inside(place, pieces, expected):
+def test_what_looks_outside_stays_inside(place: Place, pieces: list[Piece], expected: list[str]) -> None:
     place.unpack(*pieces)
     assert place.tree() == expected
 
 
-def test_files_keep_content_mode_and_time(place):
+def test_files_keep_content_mode_and_time(place: Place) -> None:
     done = place.unpack(
         folder("d", 0o2750, mtime=11),
         file("d/f", b"hello", 0o4755, mtime=1_600_000_000),
@@ -207,13 +207,13 @@ def test_files_keep_content_mode_and_time(place):
     assert os.readlink(place.path("d/l")) == "f"
 
 
-def test_times_before_1970_and_far_ahead_are_kept_as_far_as_the_disk_can(place):
+def test_times_before_1970_and_far_ahead_are_kept_as_far_as_the_disk_can(place: Place) -> None:
     place.unpack(file("old", b"", mtime=-5), file("far", b"", mtime=1 << 40))
     assert os.stat(place.path("old")).st_mtime == -5
     assert os.stat(place.path("far")).st_mtime > 1 << 31
 
 
-def test_owners_are_kept_or_recorded(place):
+def test_owners_are_kept_or_recorded(place: Place) -> None:
     done = place.unpack(
         folder("d", uid=7, gid=8), file("d/f", b"", uid=1, gid=2), symlink("d/l", "f", uid=3, gid=4), file("d/r", b"")
     )
@@ -230,7 +230,7 @@ def test_owners_are_kept_or_recorded(place):
         assert done.side_table == {b"d/l": SideEntry(owner=(3, 4))}
 
 
-def test_device_nodes_are_made_or_recorded(place):
+def test_device_nodes_are_made_or_recorded(place: Place) -> None:
     done = place.unpack(node("null", "character", (1, 3), 0o666), node("sda", "block", (8, 0), uid=0, gid=6))
     status = os.lstat(place.path("null"))
     if place.mode == "kept":
@@ -249,7 +249,7 @@ def test_device_nodes_are_made_or_recorded(place):
 CAPABILITY = bytes.fromhex("0100000200040000000000000000000000000000")
 
 
-def test_capabilities_and_the_images_own_attributes_are_kept_and_host_ones_are_not(place):
+def test_capabilities_and_the_images_own_attributes_are_kept_and_host_ones_are_not(place: Place) -> None:
     xattrs = (
         (b"security.capability", CAPABILITY),
         (b"security.selinux", b"x"),
@@ -269,7 +269,7 @@ def test_capabilities_and_the_images_own_attributes_are_kept_and_host_ones_are_n
         assert done.side_table[b"f"].xattrs == ((b"security.capability", CAPABILITY),)
 
 
-def test_a_later_entry_of_the_same_name_wins(place):
+def test_a_later_entry_of_the_same_name_wins(place: Place) -> None:
     place.unpack(
         file("a", b"first"), file("a", b"second"),
         folder("b"), file("b/x", b""), file("b", b"file now"),
@@ -284,24 +284,24 @@ def test_a_later_entry_of_the_same_name_wins(place):
     assert stat.S_ISDIR(os.lstat(place.path("e")).st_mode)
 
 
-def test_a_hard_link_is_not_written_through(place):
+def test_a_hard_link_is_not_written_through(place: Place) -> None:
     place.unpack(file("a", b"first"), hardlink("b", "a"), file("b", b"second"))
     assert (place.read("a"), place.read("b")) == (b"first", b"second")
 
 
-def test_folders_that_the_archive_does_not_name_are_usual_ones(place):
+def test_folders_that_the_archive_does_not_name_are_usual_ones(place: Place) -> None:
     place.unpack(file("a/b/c", b"", mtime=77))
     for name in ("a", "a/b"):
         status = os.stat(place.path(name))
         assert (stat.S_IMODE(status.st_mode), status.st_mtime) == (0o755, 77)
 
 
-def test_the_root_entry_sets_the_roots_mode(place):
+def test_the_root_entry_sets_the_roots_mode(place: Place) -> None:
     place.unpack(folder("./", 0o711, mtime=5), file("a", b""))
     assert stat.S_IMODE(os.stat(place.root).st_mode) == 0o711
 
 
-def test_folders_without_permissions_can_be_filled(place):
+def test_folders_without_permissions_can_be_filled(place: Place) -> None:
     place.unpack(folder("a", 0o000), folder("a/b", 0o500), file("a/b/c", b"x", 0o000))
     assert stat.S_IMODE(os.stat(place.path("a")).st_mode) == 0o000
 
@@ -311,7 +311,7 @@ def is_whiteout(path: str) -> bool:
     return stat.S_ISCHR(status.st_mode) and status.st_rdev == 0
 
 
-def test_whiteouts_become_what_overlayfs_understands(place):
+def test_whiteouts_become_what_overlayfs_understands(place: Place) -> None:
     place.unpack(folder("a"), file("a/.wh.gone"), file("a/.wh..wh..opq"), file(".wh.top"), folder("b"))
     assert is_whiteout(place.path("a/gone"))
     assert is_whiteout(place.path("top"))
@@ -320,14 +320,14 @@ def test_whiteouts_become_what_overlayfs_understands(place):
 
 
 @pytest.mark.parametrize("order", [0, 1])
-def test_a_whiteout_never_hides_its_own_layer(place, order):
+def test_a_whiteout_never_hides_its_own_layer(place: Place, order: int) -> None:
     pieces = [file(".wh.f"), file("f", b"new")]
     place.unpack(*(pieces if order == 0 else pieces[::-1]))
     assert place.read("f") == b"new"
 
 
 @pytest.mark.parametrize("order", [0, 1, 2])
-def test_a_folder_beside_its_whiteout_hides_what_is_below(place, order):
+def test_a_folder_beside_its_whiteout_hides_what_is_below(place: Place, order: int) -> None:
     orders = [
         [file(".wh.d"), folder("d"), file("d/x", b"")],
         [folder("d"), file("d/x", b""), file(".wh.d")],
@@ -338,12 +338,12 @@ def test_a_folder_beside_its_whiteout_hides_what_is_below(place, order):
     assert place.tree() == ["d", "d/x"]
 
 
-def test_notes_of_aufs_are_passed_over(place):
+def test_notes_of_aufs_are_passed_over(place: Place) -> None:
     place.unpack(file(".wh..wh.aufs"), folder(".wh..wh.plnk"), file(".wh..wh.orph/x", b""), file("a", b""))
     assert "a" in place.tree()
 
 
-def test_marked_whiteouts_stand_in_where_devices_are_refused(place, monkeypatch):
+def test_marked_whiteouts_stand_in_where_devices_are_refused(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise PermissionError(1, "Operation not permitted")
 
@@ -355,13 +355,13 @@ def test_marked_whiteouts_stand_in_where_devices_are_refused(place, monkeypatch)
     assert not os.path.exists(place.path("b/x"))
 
 
-def test_a_plain_tree_has_no_whiteouts(place):
+def test_a_plain_tree_has_no_whiteouts(place: Place) -> None:
     data = tar(file(".wh.name", b"kept"))
     run_as(place.person, lambda: extract_tree(io.BytesIO(data), place.root, mode=place.mode))
     assert place.read(".wh.name") == b"kept"
 
 
-def test_the_digest_covers_every_byte_of_the_stream(place):
+def test_the_digest_covers_every_byte_of_the_stream(place: Place) -> None:
     data = tar(file("a", b"x")) + bytes(10_000)
     done = place.unpack_bytes(data)
     assert done.diff_id == sha256(data)
@@ -369,33 +369,33 @@ def test_the_digest_covers_every_byte_of_the_stream(place):
 
 
 @pytest.mark.parametrize("cut", [1, 511, 700, 1500])
-def test_a_truncated_archive_is_refused(place, cut):
+def test_a_truncated_archive_is_refused(place: Place, cut: int) -> None:
     data = tar(file("a", b"x" * 5000))
     with pytest.raises(ArchiveError):
         place.unpack_bytes(data[: len(data) - len(END) - cut])
 
 
-def test_a_file_larger_than_the_disk_is_refused_before_it_is_written(place):
+def test_a_file_larger_than_the_disk_is_refused_before_it_is_written(place: Place) -> None:
     data = encode_entry(TarEntry(b"huge", "file", 0o644, size_bytes=1 << 50))
     with pytest.raises(StoreError, match="no space left on"):
         place.unpack_bytes(data)
     assert place.tree() == []
 
 
-def test_too_many_entries_are_a_bomb(place):
+def test_too_many_entries_are_a_bomb(place: Place) -> None:
     data = tar(*(file(f"f{n}", b"") for n in range(20)))
     with pytest.raises(ArchiveError, match="more than 10 entries"):
         place.call(lambda: extract_layer(io.BytesIO(data), place.root, mode=place.mode, max_entries=10))
 
 
-def test_a_deep_tree_does_not_exhaust_the_stack(place):
+def test_a_deep_tree_does_not_exhaust_the_stack(place: Place) -> None:
     depth = 250
     place.unpack(file("d/" * depth + "f", b"x"))
     assert depth * 2 < sys.getrecursionlimit()
     assert place.read("d/" * depth + "f") == b"x"
 
 
-def test_an_extractor_leaves_no_descriptors_behind(place):
+def test_an_extractor_leaves_no_descriptors_behind(place: Place) -> None:
     def count() -> Extracted:
         before = len(os.listdir("/proc/self/fd"))
         pieces = [file(f"d{n}/f", b"x") for n in range(100)]

@@ -2,6 +2,8 @@ import io
 import os
 import stat
 import tarfile
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,6 +13,7 @@ from labbox.store.extract import extract_layer
 from labbox.store.ownership import ownership_of
 from labbox.store.pack import pack_tree
 from store.archives import file, folder, hardlink, node, symlink, tar
+from store.people import Keeper
 
 CAPABILITY = bytes.fromhex("0100000200040000000000000000000000000000")
 
@@ -38,7 +41,7 @@ PIECES = [
 ]
 
 
-def test_a_layer_packs_to_the_same_bytes_in_every_mode(keeper):
+def test_a_layer_packs_to_the_same_bytes_in_every_mode(keeper: Keeper) -> None:
     data = tar(*PIECES)
     record, packed = keeper.run(
         lambda layers, _: (
@@ -59,13 +62,13 @@ def test_a_layer_packs_to_the_same_bytes_in_every_mode(keeper):
 
 
 @pytest.fixture
-def tree(tmp_path):
+def tree(tmp_path: Path) -> Any:
     root = tmp_path / "tree"
     root.mkdir()
     return root
 
 
-def pack(tree, **options):
+def pack(tree: Path, **options: Any) -> Any:
     buffer = io.BytesIO()
     packed = pack_tree(str(tree), write=buffer.write, **options)
     assert packed.diff_id == sha256(buffer.getvalue())
@@ -74,20 +77,20 @@ def pack(tree, **options):
         return archive.getmembers()
 
 
-def test_entries_stand_depth_first_whatever_the_disk_says(tree):
+def test_entries_stand_depth_first_whatever_the_disk_says(tree: Path) -> None:
     for name in ("b", "a-b", "a", "a/z", "a/y"):
         (tree / name).mkdir()
     assert [member.name for member in pack(tree)] == ["a", "a/y", "a/z", "a-b", "b"]
 
 
-def test_times_are_clamped(tree):
+def test_times_are_clamped(tree: Path) -> None:
     (tree / "old").touch()
     (tree / "new").touch()
     os.utime(tree / "old", ns=(5_999_999_999, 5_999_999_999))
     assert {member.name: member.mtime for member in pack(tree, newest=100)} == {"old": 5, "new": 100}
 
 
-def test_hard_links_point_at_the_first_name(tree):
+def test_hard_links_point_at_the_first_name(tree: Path) -> None:
     (tree / "z").write_bytes(b"content")
     os.link(tree / "z", tree / "a")
     os.link(tree / "z", tree / "m")
@@ -97,13 +100,13 @@ def test_hard_links_point_at_the_first_name(tree):
     ]  # fmt: skip
 
 
-def test_sockets_are_left_out(tree):
+def test_sockets_are_left_out(tree: Path) -> None:
     os.mknod(tree / "socket", stat.S_IFSOCK | 0o600)
     (tree / "file").touch()
     assert [member.name for member in pack(tree)] == ["file"]
 
 
-def test_marks_of_the_overlay_and_of_labbox_are_left_out(tree):
+def test_marks_of_the_overlay_and_of_labbox_are_left_out(tree: Path) -> None:
     (tree / "f").write_bytes(b"x")
     for name in ("user.overlay.origin", "user.labbox.owner", "user.kept"):
         os.setxattr(tree / "f", name, b"1:1")
@@ -112,13 +115,13 @@ def test_marks_of_the_overlay_and_of_labbox_are_left_out(tree):
     assert [key for key in member.pax_headers if "xattr" in key] == ["SCHILY.xattr.user.kept"]
 
 
-def test_a_name_that_would_remove_something_is_refused(tree):
+def test_a_name_that_would_remove_something_is_refused(tree: Path) -> None:
     (tree / ".wh.x").touch()
     with pytest.raises(ArchiveError, match="names starting with `.wh.` remove"):
         pack(tree)
 
 
-def test_marked_whiteouts_are_whiteouts_and_marked_files_elsewhere_are_files(tree):
+def test_marked_whiteouts_are_whiteouts_and_marked_files_elsewhere_are_files(tree: Path) -> None:
     for name, mark in (("a", b"x"), ("b", b"")):
         (tree / name).mkdir()
         (tree / name / "f").touch()
@@ -128,14 +131,14 @@ def test_marked_whiteouts_are_whiteouts_and_marked_files_elsewhere_are_files(tre
     assert [member.name for member in pack(tree)] == ["a", "a/.wh.f", "b", "b/f"]
 
 
-def test_a_symlink_is_never_followed(tree, tmp_path):
+def test_a_symlink_is_never_followed(tree: Path, tmp_path: Path) -> None:
     (tmp_path / "outside").mkdir()
     (tmp_path / "outside" / "secret").write_text("x")
     (tree / "link").symlink_to(tmp_path / "outside")
     assert [member.name for member in pack(tree)] == ["link"]
 
 
-def test_a_tree_deeper_than_a_path_may_be_long_is_packed(tree):
+def test_a_tree_deeper_than_a_path_may_be_long_is_packed(tree: Path) -> None:
     here = os.open(tree, os.O_RDONLY)
     for _ in range(90):
         os.mkdir("d" * 60, dir_fd=here)
@@ -145,11 +148,11 @@ def test_a_tree_deeper_than_a_path_may_be_long_is_packed(tree):
     assert len(pack(tree)) == 90
 
 
-def test_a_file_that_shrinks_meanwhile_leaves_a_whole_archive(tree):
+def test_a_file_that_shrinks_meanwhile_leaves_a_whole_archive(tree: Path) -> None:
     (tree / "f").write_bytes(b"x" * 3_000_000)
     pieces = []
 
-    def shrink(data):
+    def shrink(data: Any) -> Any:
         pieces.append(bytes(data))
         os.truncate(tree / "f", 1_500_000)
 

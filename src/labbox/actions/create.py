@@ -1,7 +1,7 @@
 """`labbox create`: a container from an image and what was asked for; it does not run yet."""
 
 import os
-from typing import NamedTuple
+from labbox.lightweight_typing import NamedTuple
 
 from labbox.actions.container_names import invent_name
 from labbox.actions.prepare_layers import prepare_layers

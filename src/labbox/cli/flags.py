@@ -5,7 +5,7 @@ The rules are those of pflag (https://github.com/spf13/pflag), which docker uses
 """
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, TypeVar
+from labbox.lightweight_typing import NamedTuple, TypeVar
 
 from labbox.errors import UsageError
 

@@ -6,7 +6,7 @@ Exit codes are docker's: 125 labbox itself failed, 126 not executable, 127 not f
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import NoReturn
+from labbox.lightweight_typing import NoReturn
 
 from labbox import __version__
 from labbox.cli.flags import Arguments, Command, Flag, HelpWanted, parse

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from typing import Any, Self, TextIO
+from labbox.lightweight_typing import Any, Self, TextIO
 
 
 def print_json(document: Any, *, indent: int | None = 4) -> None:

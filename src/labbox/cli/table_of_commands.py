@@ -1,6 +1,6 @@
 """Every command of labbox in one table: what it is called, which module does it, its line in `labbox --help`."""
 
-from typing import NamedTuple
+from labbox.lightweight_typing import NamedTuple
 
 
 class Entry(NamedTuple):

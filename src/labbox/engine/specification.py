@@ -3,7 +3,7 @@
 Sizes are bytes, times are RFC 3339 strings in UTC, ids are container ids unless a name says `host`.
 """
 
-from typing import Any, Literal, NamedTuple
+from labbox.lightweight_typing import Any, Literal, NamedTuple
 
 from labbox.errors import EngineError
 

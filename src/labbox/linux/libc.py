@@ -8,7 +8,7 @@ import ctypes
 import os
 import sys
 from collections.abc import Callable
-from typing import cast
+from labbox.lightweight_typing import cast
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _SYSCALL = _LIBC.syscall

@@ -7,7 +7,7 @@ import os
 import socket
 import struct
 from types import TracebackType
-from typing import NamedTuple, Self
+from labbox.lightweight_typing import NamedTuple, Self
 
 # linux/netlink.h
 NLM_F_REQUEST = 0x01

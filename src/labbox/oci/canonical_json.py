@@ -1,7 +1,8 @@
 """JSON with one spelling for one value, so that equal documents have equal digests."""
 
 import json
-from typing import Any
+
+from labbox.lightweight_typing import Any
 
 
 def encode_canonical(document: Any) -> bytes:

@@ -5,8 +5,8 @@ survive a round trip. Every change returns a new value.
 """
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
 
+from labbox.lightweight_typing import Any, NamedTuple
 from labbox.oci import document
 from labbox.oci.canonical_json import encode_canonical
 from labbox.oci.digest import Digest

@@ -1,8 +1,8 @@
 """Descriptors: how one document of an image points at another (image-spec descriptor.md)."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
 
+from labbox.lightweight_typing import Any, NamedTuple
 from labbox.oci import document
 from labbox.oci.digest import Digest
 from labbox.oci.platform import Platform

@@ -1,8 +1,7 @@
 """Digests: the names of content, as the OCI image specification writes them (descriptor.md, "Digests")."""
 
-from typing import NamedTuple
-
 from labbox.errors import UsageError
+from labbox.lightweight_typing import NamedTuple
 
 _HEX_LENGTHS = {"sha256": 64, "sha512": 128}
 _HEX_DIGITS = "0123456789abcdef"

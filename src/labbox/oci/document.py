@@ -2,9 +2,9 @@
 
 import json
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
 
 from labbox.errors import ArchiveError, UsageError
+from labbox.lightweight_typing import Any, TypeVar
 from labbox.oci.digest import Digest, parse_digest
 
 _Value = TypeVar("_Value")

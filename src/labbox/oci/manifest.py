@@ -5,9 +5,9 @@ Docker's schema 2 documents have the same shape under other media types and are 
 """
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
 
 from labbox.errors import ArchiveError, NotFoundError
+from labbox.lightweight_typing import Any, NamedTuple
 from labbox.oci import document, media_types
 from labbox.oci.canonical_json import encode_canonical
 from labbox.oci.descriptor import Descriptor, parse_descriptor

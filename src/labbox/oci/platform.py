@@ -1,8 +1,7 @@
 """Platforms: the machine and system an image is made for (image-spec config.md, names as Go spells them)."""
 
-from typing import NamedTuple
-
 from labbox.errors import UsageError
+from labbox.lightweight_typing import NamedTuple
 
 # uname(2) machine names and docker's aliases -> GOARCH and variant
 _ARCHITECTURES = {

@@ -4,9 +4,8 @@ Grammar and normalisation follow github.com/distribution/reference (regexp.go, n
 Written without regular expressions: compiling them costs a millisecond at every start.
 """
 
-from typing import NamedTuple
-
 from labbox.errors import UsageError
+from labbox.lightweight_typing import NamedTuple
 from labbox.oci.digest import Digest, is_hex, parse_digest
 
 DEFAULT_DOMAIN = "docker.io"

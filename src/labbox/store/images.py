@@ -8,10 +8,10 @@ of an image that labbox made are named by the digest of their uncompressed canon
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple
 
 from labbox.errors import ArchiveError, ConflictError, NotFoundError, StoreError
 from labbox.files import locked, read_json, write_atomic, write_json
+from labbox.lightweight_typing import TYPE_CHECKING, Any, NamedTuple
 from labbox.oci import media_types
 from labbox.oci.config import ImageConfig, encode_config, parse_config
 from labbox.oci.descriptor import Descriptor, parse_descriptor

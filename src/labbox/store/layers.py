@@ -11,10 +11,10 @@ lies in `tmp/` and is garbage.
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, TypeVar
 
 from labbox.errors import DigestMismatchError, NotFoundError
 from labbox.files import locked, read_json, write_json
+from labbox.lightweight_typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, TypeVar
 from labbox.oci.digest import Digest
 from labbox.store.blobs import no_space_reported
 

@@ -9,7 +9,7 @@ import struct
 import termios
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any, NamedTuple
+from labbox.lightweight_typing import Any, NamedTuple
 
 from labbox.engine.embedded import frames
 from labbox.engine.embedded.folders import ContainerFolder

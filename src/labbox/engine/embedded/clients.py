@@ -5,7 +5,7 @@ import os
 import socket
 import struct
 from collections.abc import Callable
-from typing import Protocol
+from labbox.lightweight_typing import Protocol
 
 from labbox.engine.embedded import frames
 from labbox.engine.embedded.logs import STDERR, STDOUT

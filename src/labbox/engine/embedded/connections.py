@@ -3,7 +3,7 @@
 import errno
 import socket
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from labbox.lightweight_typing import Any, NamedTuple
 
 from labbox.engine.embedded.loop import READABLE, WRITABLE, Loop, Timer
 from labbox.engine.embedded.streams import COPY_SIZE, StreamPair, reset

@@ -4,7 +4,7 @@ import errno
 import os
 import socket
 from collections.abc import Sequence
-from typing import Any
+from labbox.lightweight_typing import Any
 
 from labbox.engine.embedded.connections import Target
 from labbox.engine.embedded.loop import READABLE, Loop, Timer

@@ -5,7 +5,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, TypeVar
+from labbox.lightweight_typing import TYPE_CHECKING, TypeVar
 
 from labbox.engine.embedded import attachment, frames, records, removal
 from labbox.engine.embedded.attachment import Attachment, Outcome

@@ -14,6 +14,7 @@ from labbox.engine.embedded.host import Host
 from labbox.engine.embedded.init import raise_failure
 from labbox.engine.embedded.plan import plan_exec_payload
 from labbox.engine.embedded.records import Container
+from labbox.engine.embedded.stage import report_failure
 from labbox.engine.specification import ExecSpec
 from labbox.errors import ConflictError
 from labbox.linux import namespaces, terminals
@@ -206,7 +207,7 @@ def _become_joiner(plan: dict[str, Any], descriptor: int, channel: messages.Chan
         signal.pthread_sigmask(signal.SIG_SETMASK, [])
         exec_stage.join_container(plan, descriptor, channel.fileno())
     except BaseException as error:  # noqa: BLE001  (the process ends here, and the command line tells what it said)
-        exec_stage.report_failure(channel, error)
+        report_failure(channel, error)
     finally:
         os._exit(125)
 

@@ -32,7 +32,7 @@ _LIBRARY_FOLDERS = ("/usr/local/nvidia/lib64", "/usr/lib/wsl/lib", "/run/opengl-
 class Gpu(NamedTuple):
     """One NVIDIA GPU of this host: its device node, and its UUID where the driver tells."""
 
-    index: int
+    number: int
     device: str
     uuid: str
 
@@ -119,7 +119,7 @@ def _plan_nvidia(gpus: list[Gpu]) -> tuple[list[Operation], list[str]]:
 
 
 def _names(gpus: list[Gpu]) -> list[str]:
-    return [gpu.uuid or str(gpu.index) for gpu in gpus]
+    return [gpu.uuid or str(gpu.number) for gpu in gpus]
 
 
 def _plan_others(devices: list[str]) -> tuple[list[Operation], list[str]]:

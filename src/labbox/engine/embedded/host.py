@@ -4,7 +4,7 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from labbox.lightweight_typing import Any
 
 from labbox.engine.embedded.plan import HostFacts, capability_mask, hostname_of
 from labbox.engine.embedded.records import Container

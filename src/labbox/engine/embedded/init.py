@@ -7,7 +7,7 @@ after the time-out of `stop`; with init in front it ends at once. `--no-init` ma
 import marshal
 import os
 import signal
-from typing import Any
+from labbox.lightweight_typing import Any
 
 from labbox.engine.embedded import messages
 from labbox.engine.embedded.payload import Payload, make_payload, start_payload

@@ -9,7 +9,7 @@ import os
 import struct
 import time
 from collections.abc import Iterator
-from typing import NamedTuple
+from labbox.lightweight_typing import NamedTuple
 
 STDOUT = 1
 STDERR = 2

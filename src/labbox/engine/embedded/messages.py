@@ -8,7 +8,7 @@ import array
 import marshal
 import os
 import socket
-from typing import Any
+from labbox.lightweight_typing import Any
 
 Channel = socket.socket
 

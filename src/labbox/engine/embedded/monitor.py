@@ -9,7 +9,7 @@ import os
 import signal
 import socket
 from time import monotonic
-from typing import Any, NamedTuple, Protocol
+from labbox.lightweight_typing import Any, NamedTuple, Protocol
 
 from labbox.engine.embedded import frames, messages, records, removal
 from labbox.engine.embedded.clients import Clients

@@ -10,7 +10,7 @@ QEMU's user network, which people know.
 import errno
 import os
 import socket
-from typing import NamedTuple
+from labbox.lightweight_typing import NamedTuple
 
 from labbox.errors import UnsupportedError
 from labbox.linux import netlink, nftables

@@ -8,7 +8,7 @@ Source for the set and its order: the OCI runtime specification, "Linux containe
 import os
 import stat
 from collections.abc import Callable
-from typing import Any
+from labbox.lightweight_typing import Any
 
 from labbox.engine.embedded import volumes
 from labbox.engine.embedded.idmapped import map_ids
@@ -81,7 +81,7 @@ def _filesystem(root: int, *, kind: str, target: str, flags: int, options: str, 
         mounts.mount(kind, f"/proc/self/fd/{place}", kind, flags, options)
     except OSError as error:
         if not optional:
-            raise OSError(error.errno, f"mount {kind} at {target}: {os.strerror(error.errno)}") from error
+            raise OSError(error.errno, f"mount {kind} at {target}: {error.strerror}") from error
     finally:
         os.close(place)
 

@@ -7,7 +7,7 @@ documentation.
 
 import os
 import stat
-from typing import Any
+from labbox.lightweight_typing import Any
 
 from labbox.linux import mounts
 

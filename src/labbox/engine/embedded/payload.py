@@ -7,7 +7,7 @@ exec: only imported modules, `os` and system calls.
 import errno
 import os
 import resource
-from typing import Any, NamedTuple
+from labbox.lightweight_typing import Any, NamedTuple
 
 from labbox.engine.embedded.users import ContainerUser, find_user
 from labbox.errors import CommandNotExecutableError, CommandNotFoundError, EngineError
@@ -125,7 +125,7 @@ def _change_folder(path: str) -> None:
     try:
         os.chdir(path)
     except OSError as error:
-        raise EngineError(f"chdir to cwd (`{path}`): {os.strerror(error.errno).lower()}", exit_code=126) from error
+        raise EngineError(f"chdir to cwd (`{path}`): {reason_of(error)}", exit_code=126) from error
     if not os.getcwd().startswith("/"):
         raise EngineError(f"working folder `{path}` lies outside the container")
 
@@ -139,7 +139,7 @@ def _execute(command: tuple[str, ...], environment: dict[str, str]) -> None:
     except FileNotFoundError as error:
         raise CommandNotFoundError(f'exec: "{name}": no such file or directory') from error
     except OSError as error:
-        reason = "exec format error" if error.errno == errno.ENOEXEC else os.strerror(error.errno).lower()
+        reason = "exec format error" if error.errno == errno.ENOEXEC else reason_of(error)
         raise CommandNotExecutableError(f'exec: "{name}": {reason}') from error
 
 
@@ -162,3 +162,8 @@ def _require_program(path: str, name: str) -> str:
     if os.path.isdir(path):
         raise CommandNotExecutableError(f'exec: "{name}": is a directory')
     return path
+
+
+def reason_of(error: OSError) -> str:
+    """The kernel's words for an error, in lower case as docker writes them."""
+    return os.strerror(error.errno or 0).lower()

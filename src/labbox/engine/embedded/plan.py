@@ -6,7 +6,7 @@ capabilities, device set), so that a program finds the world it finds under dock
 
 import os
 import resource
-from typing import Any, NamedTuple
+from labbox.lightweight_typing import Any, NamedTuple
 
 from labbox.engine.embedded.folders import ContainerFolder
 from labbox.engine.embedded.operations import Operation

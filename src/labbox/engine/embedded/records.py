@@ -7,7 +7,7 @@ monitor holds its container's lock as long as it lives, so a container said to r
 import os
 import re
 from collections.abc import Iterator
-from typing import NamedTuple
+from labbox.lightweight_typing import NamedTuple
 
 from labbox.engine.embedded.folders import ContainerFolder, names_folder
 from labbox.engine.embedded.timestamps import now_text

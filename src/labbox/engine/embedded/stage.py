@@ -9,7 +9,7 @@ After pivot_root the standard library is out of reach: everything below is impor
 
 import os
 import signal
-from typing import Any
+from labbox.lightweight_typing import Any
 
 from labbox.engine.embedded import init, interpreter, messages, operations
 from labbox.engine.embedded.network import bring_loopback_up, set_up_network

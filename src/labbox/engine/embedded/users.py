@@ -5,7 +5,7 @@ Used between fork and exec in the container's root: the C library would load nam
 
 import os
 import stat
-from typing import NamedTuple
+from labbox.lightweight_typing import NamedTuple
 
 from labbox.errors import EngineError
 
@@ -42,7 +42,7 @@ def find_user(user: str, group_add: tuple[str, ...], *, root: str = "/") -> Cont
     """
     name, separator, group_name = user.partition(":")
     accounts = [entry for line in _read_lines(root, "etc/passwd") if (entry := _parse_account(line))]
-    groups = [entry for line in _read_lines(root, "etc/group") if (entry := _parse_group(line))]
+    groups = [group for line in _read_lines(root, "etc/group") if (group := _parse_group(line))]
     account = _find_account(name or "0", accounts)
     if separator and group_name:
         gid, memberships = _find_gid(group_name, groups), []

@@ -3,7 +3,7 @@
 import os
 import re
 import stat
-from typing import NamedTuple
+from labbox.lightweight_typing import NamedTuple
 
 from labbox.errors import UsageError
 
