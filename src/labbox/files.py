@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from time import monotonic, sleep
+
 from labbox.lightweight_typing import Any
 
 _LOCK_INTERVAL_SECONDS = 0.005

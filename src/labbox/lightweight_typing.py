@@ -10,6 +10,7 @@ from __future__ import annotations
 TYPE_CHECKING = False  # what type checkers take for true
 
 if TYPE_CHECKING:
+    from collections.abc import Callable as Callable
     from typing import IO as IO
     from typing import Any as Any
     from typing import BinaryIO as BinaryIO
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from typing import TypeVar as TypeVar
     from typing import cast as cast
 else:
-    from operator import itemgetter
+    from _operator import itemgetter  # the C half: `operator` itself is another file to read
 
     class Any:
         """Stands for every form that only annotations use."""
@@ -30,7 +31,7 @@ else:
         def __class_getitem__(cls, _parameters: object) -> type:
             return cls
 
-    IO = BinaryIO = Literal = NoReturn = Protocol = Self = TextIO = Any
+    IO = BinaryIO = Callable = Literal = NoReturn = Protocol = Self = TextIO = Any
 
     def TypeVar(_name: str, **_options: object) -> type:  # noqa: N802  (typing's name)
         """A type variable means nothing at run time."""

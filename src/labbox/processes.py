@@ -1,6 +1,7 @@
 """Processes of this host, named so that a reused number is never mistaken for the old process."""
 
 import os
+
 from labbox.lightweight_typing import NamedTuple
 
 

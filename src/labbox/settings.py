@@ -2,9 +2,9 @@
 
 import os
 from collections.abc import Mapping
-from labbox.lightweight_typing import Any, NamedTuple
 
 from labbox.errors import UsageError
+from labbox.lightweight_typing import Any, NamedTuple
 
 
 class Settings(NamedTuple):

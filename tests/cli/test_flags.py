@@ -115,8 +115,10 @@ def test_a_switch_has_the_default_of_its_table() -> None:
         (
             PS,
             "-n 9223372036854775808",
-            'invalid argument "9223372036854775808" for "-n, --last" flag: '
-            'strconv.ParseInt: parsing "9223372036854775808": value out of range',
+            (
+                'invalid argument "9223372036854775808" for "-n, --last" flag: '
+                'strconv.ParseInt: parsing "9223372036854775808": value out of range'
+            ),
             125,
         ),
     ],

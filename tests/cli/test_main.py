@@ -42,7 +42,7 @@ def test_a_mistake_is_told_in_dockers_words_with_the_nearest_thing(
     lines = err.splitlines()
     assert not out
     assert lines[0] == f"labbox: {message}"
-    assert (lines[1] if lines[1] else None) == (None if hint is None else f"hint: {hint}")
+    assert (lines[1] or None) == (None if hint is None else f"hint: {hint}")
     assert any(line.startswith("Usage:  labbox") for line in lines)
 
 

@@ -9,39 +9,39 @@ from harness.waiting import wait_until
 
 
 def test_created_then_started_then_ended_then_started_again(lab: Lab) -> None:
-    lab.output("create", "--name", "c", TINY, "sh", "-c", "echo run >> /count; cat /count")
-    assert lab.status("c") == "created"
+    lab.output("create", "--name", "box", TINY, "sh", "-c", "echo run >> /count; cat /count")
+    assert lab.status("box") == "created"
 
-    first = lab("start", "-a", "c")
-    second = lab("start", "-a", "c")
+    first = lab("start", "-a", "box")
+    second = lab("start", "-a", "box")
 
     assert (first.stdout, second.stdout) == ("run\n", "run\nrun\n")
-    assert lab.status("c") == "exited"
+    assert lab.status("box") == "exited"
 
 
 def test_start_of_a_running_container_is_no_error(lab: Lab) -> None:
-    lab.start("--name", "c", TINY, "sleep", "1000")
+    lab.start("--name", "box", TINY, "sleep", "1000")
 
-    assert lab.output("start", "c") == "c"
+    assert lab.output("start", "box") == "box"
 
 
 def test_stop_of_a_stopped_container_is_no_error(lab: Lab) -> None:
-    lab("run", "--name", "c", TINY, "true")
+    lab("run", "--name", "box", TINY, "true")
 
-    assert lab.output("stop", "c") == "c"
+    assert lab.output("stop", "box") == "box"
 
 
 def test_start_with_input_feeds_the_command(lab: Lab) -> None:
-    lab.output("create", "-i", "--name", "c", TINY, "cat")
+    lab.output("create", "-i", "--name", "box", TINY, "cat")
 
-    assert lab("start", "-ai", "c", input="fed").stdout == "fed"
+    assert lab("start", "-ai", "box", input="fed").stdout == "fed"
 
 
 def test_wait_prints_the_exit_code(lab: Lab) -> None:
-    lab.start("--name", "c", TINY, "sh", "-c", "sleep 0.3; exit 9")
+    lab.start("--name", "box", TINY, "sh", "-c", "sleep 0.3; exit 9")
 
-    assert lab.output("wait", "c") == "9"
-    assert lab.output("wait", "c") == "9"
+    assert lab.output("wait", "box") == "9"
+    assert lab.output("wait", "box") == "9"
 
 
 def test_a_container_is_found_by_the_start_of_its_id(lab: Lab) -> None:
@@ -89,14 +89,14 @@ def test_a_renamed_container_with_auto_remove_leaves_no_name(lab: Lab) -> None:
 
 
 def test_rm_refuses_a_running_container_and_force_removes_it(lab: Lab) -> None:
-    lab.start("--name", "c", TINY, "sleep", "1000")
+    lab.start("--name", "box", TINY, "sleep", "1000")
 
-    refused = lab("rm", "c")
+    refused = lab("rm", "box")
 
     assert refused.returncode == 1
     assert "running" in refused.stderr
-    lab.output("rm", "-f", "c")
-    assert not lab.exists("c")
+    lab.output("rm", "-f", "box")
+    assert not lab.exists("box")
     assert not lab.processes()
 
 
@@ -108,47 +108,47 @@ def test_rm_of_an_unknown_container_names_it(lab: Lab) -> None:
 
 
 def test_restart_gives_the_container_a_new_process(lab: Lab) -> None:
-    lab.start("--name", "c", TINY, "sleep", "1000")
-    before = lab.record("c")["pid"]
+    lab.start("--name", "box", TINY, "sleep", "1000")
+    before = lab.record("box")["pid"]
 
-    lab.output("restart", "c")
+    lab.output("restart", "box")
 
-    after = lab.record("c")
+    after = lab.record("box")
     assert after["status"] == "running"
     assert after["pid"] != before
 
 
 def test_on_failure_restarts_so_many_times(lab: Lab) -> None:
-    lab.start("--name", "c", "--restart", "on-failure:2", TINY, "sh", "-c", "echo try; exit 4")
+    lab.start("--name", "box", "--restart", "on-failure:2", TINY, "sh", "-c", "echo try; exit 4")
 
-    assert lab.output("wait", "c") == "4"
-    record = lab.record("c")
+    assert lab.output("wait", "box") == "4"
+    record = lab.record("box")
     assert (record["restart_count"], record["exit_code"]) == (2, 4)
-    assert lab("logs", "c").stdout == "try\n" * 3
+    assert lab("logs", "box").stdout == "try\n" * 3
 
 
 def test_on_failure_does_not_restart_after_success(lab: Lab) -> None:
-    lab.start("--name", "c", "--restart", "on-failure", TINY, "true")
+    lab.start("--name", "box", "--restart", "on-failure", TINY, "true")
 
-    assert lab.output("wait", "c") == "0"
-    assert lab.record("c")["restart_count"] == 0
+    assert lab.output("wait", "box") == "0"
+    assert lab.record("box")["restart_count"] == 0
 
 
 @pytest.mark.parametrize("policy", ["always", "unless-stopped"])
 def test_always_restarts_until_it_is_stopped(lab: Lab, policy: str) -> None:
-    lab.start("--name", "c", "--restart", policy, TINY, "sh", "-c", "sleep 0.05")
+    lab.start("--name", "box", "--restart", policy, TINY, "sh", "-c", "sleep 0.05")
 
-    wait_until(lambda: lab.record("c")["restart_count"] >= 2)
-    lab.output("stop", "c")
+    wait_until(lambda: lab.record("box")["restart_count"] >= 2)
+    lab.output("stop", "box")
 
-    assert lab.record("c")["status"] == "exited"
+    assert lab.record("box")["status"] == "exited"
     assert not lab.processes()
 
 
 def test_the_writable_layer_survives_a_stop(lab: Lab) -> None:
-    lab("run", "--name", "c", TINY, "sh", "-c", "test -e /kept && exit 5; touch /kept; rm /etc/group")
+    lab("run", "--name", "box", TINY, "sh", "-c", "test -e /kept && exit 5; touch /kept; rm /etc/group")
 
-    assert lab("start", "-a", "c").returncode == 5
+    assert lab("start", "-a", "box").returncode == 5
 
 
 def test_hidden_and_half_made_folders_do_not_disturb(lab: Lab) -> None:

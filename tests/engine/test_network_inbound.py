@@ -167,7 +167,7 @@ def test_another_user_is_refused(owner: int) -> None:
 @needs_root
 def test_another_user_who_closes_at_once_delivers_nothing() -> None:
     def knock(place: tuple[str, int]) -> None:
-        with connect(IPV4, place) as connection, suppress(ConnectionError):
+        with suppress(ConnectionError), connect(IPV4, place) as connection:
             connection.send(b"not mine")
 
     def serve_one() -> None:

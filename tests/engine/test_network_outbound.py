@@ -2,6 +2,7 @@
 
 import errno
 import os
+import resource
 import signal
 import socket
 from collections.abc import Iterator
@@ -26,6 +27,7 @@ from harness.networks import (
 )
 from labbox.engine.embedded.connections import Target
 from labbox.engine.embedded.dns import Resolvers
+from labbox.engine.embedded.loop import Loop
 from labbox.engine.embedded.network import CONTAINER_ADDRESS, NAMESERVER_ADDRESS, RELAY_TCP_PORT
 from labbox.engine.embedded.relay_outbound import OutboundRelay, is_host_only
 
@@ -148,6 +150,30 @@ def test_five_hundred_connections_at_once(uid: int) -> None:
             return container.run(lambda: open_many(server))
 
     assert run_on_test_host(uid, body) == 500
+
+
+def test_more_connections_than_descriptors_wait_for_their_turn(uid: int) -> None:
+    def open_all_then_finish_each(server: tuple[str, int]) -> int:
+        connections = [connect(IPV4, server) for _ in range(60)]
+        for connection in connections:
+            connection.sendall(b"hello")
+            connection.shutdown(socket.SHUT_WR)
+        answers = [connection.recv(5) for connection in connections]
+        return answers.count(b"hello")
+
+    def serve_with_few_descriptors(loop: Loop, container: ContainerNetwork) -> None:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (50, 50))
+        setattr(loop, "_relay", OutboundRelay(loop, container.relay))  # noqa: B010  (keeps the relay alive)
+
+    def body() -> int:
+        with (
+            tcp_server(IPV4, (HOST_ADDRESS, 0), _serve_in_forked_child) as server,
+            container_network() as container,
+            loop_in_background(lambda loop: serve_with_few_descriptors(loop, container)),
+        ):
+            return container.run(lambda: open_all_then_finish_each(server))
+
+    assert run_on_test_host(uid, body) == 60
 
 
 def test_the_loopback_of_the_host_is_out_of_reach(uid: int) -> None:

@@ -76,7 +76,7 @@ def test_a_container_stays_after_its_end_and_goes_with_rm(lab: Lab) -> None:
 def test_rm_removes_anonymous_volumes_and_keeps_named_ones(lab: Lab) -> None:
     lab.run("-v", "/anonymous", "-v", "kept:/named", TINY, "touch", "/anonymous/a", "/named/b")
 
-    assert os.listdir(os.path.join(lab.home, "data/volumes")) == ["kept"]
+    wait_until(lambda: os.listdir(os.path.join(lab.home, "data/volumes")) == ["kept"])
 
 
 def test_a_detached_container_runs_on_and_its_id_is_printed(lab: Lab) -> None:

@@ -90,7 +90,7 @@ def test_two_terminals_see_the_same_container(lab: Lab) -> None:
 def test_output_on_a_terminal_is_not_lost_at_the_end(lab: Lab) -> None:
     with lab.on_terminal("run", "--rm", "-t", TINY, "sh", "-c", "seq 1 20000") as terminal:
         assert terminal.wait() == 0
-        lines = re.findall(rb"(\d+)\r\n", terminal.output)
+        lines = re.findall(rb"(\d+)\r+\n", terminal.output)
     assert [int(line) for line in lines] == list(range(1, 20001))
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 from typing import Any, NamedTuple
 
@@ -151,13 +152,27 @@ class Lab:
     def clear(self) -> None:
         """Remove every container and volume, and see to it that nothing is left behind."""
         if leaks.entries_below(self.home):
-            names = self.output("ps", "-aq").split()
+            names = self("ps", "-aq").stdout.split()
             if names:
-                self.output("rm", "-f", "-v", *names)
-            self("volume", "prune", "-a", "-f")
-        wait_until(lambda: not self.processes(), what=f"no process is left of {self.home}: {self.processes()}")
-        assert not leaks.mounts_below(self.home)
-        assert not leaks.entries_below(self.home)
+                self("rm", "-f", "-v", *names)
+            volumes = self("volume", "ls", "-q").stdout.split()
+            if volumes:
+                self("volume", "rm", "-f", *volumes)
+        try:
+            wait_until(lambda: not self.processes(), what=lambda: f"no process is left: {self.processes()}")
+            wait_until(lambda: not leaks.entries_below(self.home), what=lambda: f"all is removed: {leaks.entries_below(self.home)}")
+            assert not leaks.mounts_below(self.home)
+        finally:
+            self._wipe()
+
+    def _wipe(self) -> None:
+        """Whatever a failed test has left: the next one starts clean."""
+        for entry in leaks.entries_below(self.home):
+            path = os.path.join(self.home, entry)
+            if os.path.islink(path) or os.path.isfile(path):
+                os.unlink(path)
+            else:
+                shutil.rmtree(path, ignore_errors=True)
 
     def remove(self) -> None:
         """Delete the home; what belongs to subordinate ids only their user namespace can."""

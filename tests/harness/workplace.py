@@ -6,6 +6,8 @@ import subprocess
 import sys
 import tempfile
 
+import pytest
+
 import labbox
 from harness.laboratory import TINY, Installation, Lab
 from harness.people import (
@@ -62,7 +64,9 @@ class Workplace:
         os.mkdir(lab.home, 0o755)
         os.chown(lab.home, person.uid, person.gid)
         self._labs.append(lab)
-        lab.output("import", self.archive, TINY)
+        imported = lab("import", self.archive, TINY)
+        if imported.returncode != 0:
+            pytest.exit(f"labbox cannot import an image in mode {mode}: {imported.stderr}")
         return lab
 
     def _person_for(self, mode: str) -> Person:

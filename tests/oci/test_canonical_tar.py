@@ -86,7 +86,7 @@ def test_names_that_are_no_utf_8_say_so() -> None:
 
 def test_the_order_is_depth_first_with_whiteouts_before_their_siblings() -> None:
     paths = [b"a", b"a/.wh..wh..opq", b"a/.wh.z", b"a/-", b"a/b", b"a-b", b"b"]
-    assert sorted(reversed(paths), key=sort_key) == paths
+    assert sorted(set(paths), key=sort_key) == paths
 
 
 def test_the_bytes_of_a_header_are_fixed() -> None:
@@ -107,8 +107,12 @@ def test_the_bytes_of_a_header_are_fixed() -> None:
 
 @pytest.mark.parametrize(
     ("entry", "path"),
-    [(whiteout(b"a/b"), b"a/.wh.b"), (whiteout(b"b"), b".wh.b"), (opaque_marker(b"a"), b"a/.wh..wh..opq")]
-    + [(opaque_marker(b""), b".wh..wh..opq")],
+    [
+        (whiteout(b"a/b"), b"a/.wh.b"),
+        (whiteout(b"b"), b".wh.b"),
+        (opaque_marker(b"a"), b"a/.wh..wh..opq"),
+        (opaque_marker(b""), b".wh..wh..opq"),
+    ],
 )
 def test_removal_is_an_empty_file_with_a_prefix(entry: Any, path: Any) -> None:
     assert (entry.path, entry.kind, entry.size_bytes) == (path, "file", 0)

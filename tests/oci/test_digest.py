@@ -15,9 +15,12 @@ def test_a_digest_is_written_as_it_is_read() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "sha256", "sha256:", HEX, f"md5:{HEX[:32]}", f"sha256:{HEX[:-1]}", f"sha256:{HEX.upper()}", f"sha256:{HEX}0"]
-    + [f"sha256:{HEX[:-1]}/", "sha256:" + "..".ljust(64, "/"), f"sha512:{HEX}", f" sha256:{HEX}", f"sha256:{HEX}\n"],
-)
+    [
+        "", "sha256", "sha256:", HEX, f"md5:{HEX[:32]}", f"sha256:{HEX[:-1]}", f"sha256:{HEX.upper()}",
+        f"sha256:{HEX}0", f"sha256:{HEX[:-1]}/", "sha256:" + "..".ljust(64, "/"), f"sha512:{HEX}", f" sha256:{HEX}",
+        f"sha256:{HEX}\n",
+    ],
+)  # fmt: skip
 def test_anything_else_is_no_digest(text: str) -> None:
     with pytest.raises(UsageError, match="invalid digest"):
         parse_digest(text)

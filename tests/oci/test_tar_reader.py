@@ -1,3 +1,4 @@
+import contextlib
 import io
 import tarfile
 from typing import Any
@@ -44,7 +45,7 @@ FILE = TarEntry(b"f", "file", 0o644)
 
 
 @pytest.mark.parametrize("dialect", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
-def test_every_dialect_of_python_is_read(dialect: str) -> None:
+def test_every_dialect_of_python_is_read(dialect: int) -> None:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=dialect) as archive:
         for name, content in (("a/b", b"hello"), ("p" * 90 + "/" + "q" * 90, b""), ("empty", b"")):
@@ -145,10 +146,8 @@ def test_a_malformed_archive_is_refused(name: str, data: bytes, fault: str) -> N
 
 @given(st.binary(max_size=2000))
 def test_no_bytes_raise_anything_but_an_archive_error(data: bytes) -> None:
-    try:
+    with contextlib.suppress(ArchiveError):
         read_all(data)
-    except ArchiveError:
-        pass
 
 
 @given(st.data())
@@ -164,7 +163,5 @@ def test_no_damaged_archive_raises_anything_but_an_archive_error(data: st.DataOb
         position = data.draw(st.integers(0, len(whole) - 1))
         whole[position] = data.draw(st.integers(0, 255))
     fixed = with_checksum(bytes(whole[:512])) + bytes(whole[512:])
-    try:
+    with contextlib.suppress(ArchiveError):
         read_all(fixed)
-    except ArchiveError:
-        pass

@@ -44,9 +44,13 @@ def test_sha512_is_checked_as_well(blobs: BlobStore) -> None:
 
 
 def test_a_writer_that_fails_leaves_nothing(blobs: BlobStore, tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError), blobs.writer() as writer:
-        writer.write(b"half")
-        raise RuntimeError("power cut")
+    def write_half() -> None:
+        with blobs.writer() as writer:
+            writer.write(b"half")
+            raise RuntimeError("power cut")
+
+    with pytest.raises(RuntimeError):
+        write_half()
     assert list(blobs.digests()) == []
     assert os.listdir(tmp_path / "tmp") == []
 

@@ -38,7 +38,7 @@ def test_truncated_damaged_and_foreign_data_are_refused(compress: Any) -> None:
         plain(whole[:-5])
     with pytest.raises(ArchiveError, match="damaged"):
         plain(whole[:40] + b"\0\xff\0\xff" * 4 + whole[56:])
-    with pytest.raises(ArchiveError, match="damaged|truncated"):
+    with pytest.raises(ArchiveError, match=r"damaged|truncated"):
         plain(whole + b"garbage that is no member at all")
 
 
@@ -69,10 +69,8 @@ def test_a_bomb_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_zstd_is_read_or_the_missing_package_is_named() -> None:
-    frame = bytes.fromhex("28b52ffd0458290000 68656c6c6f b3b0d4b8".replace(" ", ""))
+    frame = bytes.fromhex("28b52ffd2005290000") + b"hello"
     try:
-        import compression.zstd as _  # type: ignore[import-not-found,unused-ignore]
-    except ImportError:
-        with pytest.raises(UnsupportedError, match="zstd") as caught:
-            plain(frame)
-        assert "backports.zstd" in str(caught.value.hint)
+        assert plain(frame) == b"hello"
+    except UnsupportedError as error:
+        assert "backports.zstd" in str(error.hint)  # noqa: PT017  (either answer is right)

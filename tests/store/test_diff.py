@@ -161,7 +161,8 @@ def merged_tree(root: Any) -> Any:
 
 
 SCRIPT = """
-echo new > etc/new; rm bin/true; rm -r old; mkdir old; ln bin/sh bin/bash; ln -s /etc link2; mkfifo pipe; chmod 4711 bin/sh
+echo new > etc/new; rm bin/true; rm -r old; mkdir old; ln bin/sh bin/bash; ln -s /etc link2; mkfifo pipe
+chmod 4711 bin/sh
 echo changed > home/me/f; mv etc/extra etc/moved; mkdir -p x/y/z; rmdir x/y/z; chown -h 5:6 link
 cp -a . {merged}
 """

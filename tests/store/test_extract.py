@@ -173,7 +173,10 @@ CONTAINED: dict[str, tuple[list[Piece], list[str]]] = {
         ["a", "outside", "outside/secret"],
     ),
     "whiteout of a symlink": ([symlink("a", "../outside"), file(".wh.a")], ["a"]),
-    "folder metadata through a symlink": ([folder("a"), symlink("a", "../outside"), folder("a/b", 0o777)], ["a", "outside", "outside/b"]),
+    "folder metadata through a symlink": (
+        [folder("a"), symlink("a", "../outside"), folder("a/b", 0o777)],
+        ["a", "outside", "outside/b"],
+    ),
     "times through a symlink": ([symlink("a", "../outside/secret", mtime=5)], ["a"]),
     "pipe over a symlink": ([symlink("a", "../outside/secret"), node("a", "fifo")], ["a"]),
 }  # fmt: skip

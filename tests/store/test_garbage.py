@@ -149,7 +149,7 @@ def test_a_store_that_cannot_be_read_loses_nothing(keeper: Keeper) -> None:
 
 
 def test_an_empty_store_has_no_garbage(keeper: Keeper) -> None:
-    keeper.run(lambda layers, images: collect(layers, images))
+    assert keeper.run(collect) == ((), 0, (), 0, ())
 
 
 def test_missing_and_damaged_things_are_found(keeper: Keeper) -> None:

@@ -18,11 +18,12 @@ HEAVY = (
     "argparse", "asyncio", "concurrent", "ctypes", "dataclasses", "hashlib", "inspect", "logging", "lzma", "pathlib",
     "pickle", "resource", "shutil", "subprocess", "tarfile", "tempfile", "threading", "urllib", "zlib",
     "labbox.store.extract", "labbox.store.pack", "labbox.oci.tar_reader", "labbox.oci.canonical_tar",
+    "labbox.oci.manifest",
 )  # fmt: skip
 
 PROGRAM = """
 import sys, time
-import json, contextlib, collections.abc, typing, fcntl  # what the command line has loaded before
+import json, contextlib, collections.abc, fcntl  # what the command line has loaded before
 class Identity:
     mode = "root"
 start = time.perf_counter()
@@ -48,7 +49,8 @@ def store(tmp_path: Path) -> Any:
 
 
 def measure(store: Any) -> Any:
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONPYCACHEPREFIX": f"{store}/pycache"}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     run = subprocess.run(
         [sys.executable, "-S", "-c", PROGRAM, store], check=True, capture_output=True, text=True, env=environment
     )

@@ -3,7 +3,6 @@ import os
 import signal
 import stat
 import time
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -96,7 +95,7 @@ def test_a_layer_that_is_there_is_not_unpacked_again(keeper: Keeper) -> None:
     keeper.run(work)
 
 
-def build(layers: LayerStore, tree: Path) -> Any:
+def build(layers: LayerStore, tree: str) -> Any:
     def make() -> Any:
         os.makedirs(os.path.join(tree, "usr/bin"))
         with open(os.path.join(tree, "usr/bin/tool"), "wb") as tool:
@@ -126,11 +125,16 @@ def test_a_tree_that_labbox_built_becomes_a_layer_by_renaming(keeper: Keeper) ->
     assert keeper.run(work) == "sha256:ea3469af051dd170303b32bf71c2c8fb5e69025232fe3810884ad1ada7193e28"
 
 
+def build_half(layers: LayerStore) -> None:
+    with layers.staging() as tree:
+        build(layers, tree)
+        raise RuntimeError("out of luck")
+
+
 def test_staging_that_fails_leaves_nothing(keeper: Keeper) -> None:
     def work(layers: LayerStore, _: Any) -> Any:
-        with pytest.raises(RuntimeError), layers.staging() as tree:
-            build(layers, tree)
-            raise RuntimeError("out of luck")
+        with pytest.raises(RuntimeError):
+            build_half(layers)
         assert leftovers(layers) == []
 
     keeper.run(work)

@@ -26,6 +26,12 @@ from store.sample import make_image
 LARGE = tar(*(file(f"f{n}", os.urandom(100_000)) for n in range(40)))
 
 
+def fill(path: Path) -> None:
+    with open(path, "wb", buffering=0) as filler:
+        while True:
+            filler.write(bytes(4096))
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="a small disk is mounted by root")
 def test_a_full_disk_is_said_and_leaves_the_store_whole(tmp_path: Path) -> None:
     def work() -> Any:
@@ -47,9 +53,8 @@ def test_a_full_disk_is_said_and_leaves_the_store_whole(tmp_path: Path) -> None:
             assert caught.value.hint
             assert os.listdir(os.path.join(store, "tmp")) == []
             assert verify_store(images, [layers]) == []
-        with open(tmp_path / "filler", "wb", buffering=0) as filler, pytest.raises(OSError, match="No space left"):
-            while True:
-                filler.write(bytes(4096))
+        with pytest.raises(OSError, match="No space left"):
+            fill(tmp_path / "filler")
         with pytest.raises(StoreError, match="no space left on"):
             images.tag("kept", parse_reference("x" * 200 + ":" + "y" * 120))
         assert images.resolve("kept") == kept

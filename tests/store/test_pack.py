@@ -117,7 +117,7 @@ def test_marks_of_the_overlay_and_of_labbox_are_left_out(tree: Path) -> None:
 
 def test_a_name_that_would_remove_something_is_refused(tree: Path) -> None:
     (tree / ".wh.x").touch()
-    with pytest.raises(ArchiveError, match="names starting with `.wh.` remove"):
+    with pytest.raises(ArchiveError, match=r"names starting with `\.wh\.` remove"):
         pack(tree)
 
 

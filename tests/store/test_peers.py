@@ -29,11 +29,11 @@ LAYERS = [
         file("ü" * 120, b"long"),
     ),
     tar(file(".wh.gone", mode=0), folder("d", 0o711), file("d/.wh..wh..opq", mode=0), file("d/three", b"3")),
-    tar(folder("d", 0o700), file("d/.wh.three", mode=0), file("link", b"a file now"), folder("bin"), file("bin/new", b"")),
+    tar(folder("d", 0o700), file("d/.wh.three", mode=0), file("link", b"a file"), folder("bin"), file("bin/new", b"")),
 ]  # fmt: skip
 
 
-def needs(program: str) -> Any:
+def needs(program: str) -> pytest.MarkDecorator:
     return pytest.mark.skipif(shutil.which(program) is None, reason=f"{program} is not installed")
 
 
@@ -108,6 +108,7 @@ def test_a_layer_that_umoci_made_is_unpacked(store: Any, tmp_path: Path) -> None
     path = layers.directory(image.diff_ids[-1])
     assert os.getxattr(os.path.join(path, "d/four"), "user.kept") == b"yes"
     assert stat.S_ISCHR(os.lstat(os.path.join(path, "bin/new")).st_mode)
+    assert images.resolve(image.id.hex[:12]) == image
 
 
 @needs("skopeo")
@@ -154,7 +155,7 @@ def test_archives_of_gnu_tar_are_unpacked(store: Any, tmp_path: Path, dialect: s
     if dialect == "v7":
         (tmp_path / "exported/null").unlink()
         (tmp_path / "exported/pipe").unlink()
-    command = ["tar", "--create", f"--format={dialect}", "--sort=name", "--directory", tmp_path / "exported", "."]
+    command = ["tar", "--create", f"--format={dialect}", "--sort=name", "--directory", str(tmp_path / "exported"), "."]
     data = subprocess.run(command, check=True, capture_output=True).stdout
     (tmp_path / "again").mkdir()
     extract_layer(io.BytesIO(data), str(tmp_path / "again"), mode="kept")

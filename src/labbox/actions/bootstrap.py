@@ -65,8 +65,18 @@ def bootstrap(
 
     Raises ResolutionError, DownloadError, SignatureError or UsageError saying what cannot be had, and where.
     """
+    with open_archive(settings.cache_dir, environment, read_config(settings)) as archive:
+        return _bootstrap(settings, request, archive, report, environment)
+
+
+def _bootstrap(
+    settings: Settings,
+    request: BootstrapRequest,
+    archive: Archive,
+    report: ReportStage,
+    environment: Mapping[str, str],
+) -> BootstrapResult:
     identity = choose_identity(settings.runtime_dir, wanted=environment.get("LABBOX_MODE"))
-    archive = open_archive(settings.cache_dir, environment, read_config(settings))
     report("index", 0, 1)
     lock = _read_lock(request) if request.from_lock else _resolve(request, archive)
     name = image_name(request, lock)

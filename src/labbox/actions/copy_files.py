@@ -12,18 +12,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import BinaryIO, NamedTuple
 
+from labbox.actions.pack_files import pack_in_root, pack_on_host
 from labbox.engine.embedded.engine import EmbeddedEngine
 from labbox.engine.embedded.records import Container
 from labbox.engine.embedded.rooted import open_in_root
 from labbox.errors import LabboxError, NotFoundError
-from labbox.oci.canonical_tar import Kind, TarEntry
 from labbox.store.extract import extract_tree
-from labbox.store.ownership import OWNER_XATTR, decode_owner, ownership_of
-from labbox.store.tar_writer import TarWriter
-
-_FOLDER_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_DIRECTORY | os.O_CLOEXEC
-_FILE_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-_KINDS: dict[int, Kind] = {stat.S_IFREG: "file", stat.S_IFLNK: "symlink", stat.S_IFDIR: "directory"}
+from labbox.store.ownership import ownership_of
 
 
 class Place(NamedTuple):
@@ -96,7 +91,7 @@ def pack_out(
     follow: bool,
 ) -> None:
     """Write a container's file or folder as a tar archive to a descriptor, its top called `name`."""
-    engine.in_root(container, lambda root: _pack_below(root, source, name, descriptor, owner, follow=follow))
+    engine.in_root(container, lambda root: pack_in_root(root, source, name, descriptor, owner, follow=follow))
 
 
 def copy_in(
@@ -104,7 +99,7 @@ def copy_in(
 ) -> None:
     """Copy a file or folder of this machine into a container; the copies are root's unless owners are kept."""
     owner = None if keep_owners else (0, 0)
-    with produced(lambda descriptor: _pack_host(source, target.name, descriptor, owner, follow=follow)) as stream:
+    with produced(lambda descriptor: pack_on_host(source, target.name, descriptor, owner, follow=follow)) as stream:
         unpack_in(engine, container, stream, target.folder)
 
 
@@ -170,108 +165,3 @@ def _look(root: int, path: str) -> Place:
     except (FileNotFoundError, NotADirectoryError):
         return Place(exists=False, is_folder=False, parent_exists=False)
     return Place(exists=False, is_folder=False, parent_exists=True)
-
-
-def _pack_below(
-    root: int, source: str, name: str, descriptor: int, owner: tuple[int, int] | None, *, follow: bool
-) -> None:
-    bare = "/" + source.strip("/").removesuffix("/.").strip("/")
-    if bare in ("/", "/."):
-        _pack(open_in_root(root, "/", os.O_PATH), b".", name, descriptor, owner)
-        return
-    if follow:
-        parent = open_in_root(root, bare)
-        _pack(parent, b"", name, descriptor, owner)
-        return
-    parent = open_in_root(root, os.path.dirname(bare), os.O_PATH | os.O_DIRECTORY)
-    _pack(parent, os.fsencode(os.path.basename(bare)), name, descriptor, owner)
-
-
-def _pack_host(source: str, name: str, descriptor: int, owner: tuple[int, int] | None, *, follow: bool) -> None:
-    path = os.path.realpath(source) if follow or source.endswith("/") else os.path.abspath(source)
-    parent = os.open(os.path.dirname(path), os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    _pack(parent, os.fsencode(os.path.basename(path)) or b".", name, descriptor, owner)
-
-
-def _pack(parent: int, name: bytes, new_name: str, descriptor: int, owner: tuple[int, int] | None) -> None:
-    """Write one file, or a folder with all it holds; devices, sockets and pipes are left out."""
-
-    def write(data: bytes | memoryview) -> None:
-        view = memoryview(data)
-        while view:
-            view = view[os.write(descriptor, view) :]
-
-    writer = TarWriter(write)
-    if not name:
-        _add_followed(writer, parent, os.fsencode(new_name), owner)
-    else:
-        _add(writer, parent, name, os.fsencode(new_name), owner)
-    writer.finish()
-
-
-def _add_followed(writer: TarWriter, target: int, path: bytes, owner: tuple[int, int] | None) -> None:
-    """What a link led to, held open: a folder is walked, a file is opened again by its descriptor."""
-    status = os.fstat(target)
-    link = f"/proc/self/fd/{target}"
-    if stat.S_ISDIR(status.st_mode):
-        _add_folder(writer, os.open(f"{link}/.", _FOLDER_FLAGS), path, status, owner)
-        return
-    content = os.open(link, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    try:
-        writer.add(_entry(path, status, _owner_of(content, status, owner)), content)
-    finally:
-        os.close(content)
-
-
-def _add(writer: TarWriter, parent: int, name: bytes, path: bytes, owner: tuple[int, int] | None) -> None:
-    status = os.stat(name, dir_fd=parent, follow_symlinks=False)
-    kind = _KINDS.get(stat.S_IFMT(status.st_mode))
-    if kind == "directory":
-        _add_folder(writer, os.open(name, _FOLDER_FLAGS, dir_fd=parent), path, status, owner)
-    elif kind == "symlink":
-        entry = _entry(path, status, owner or (status.st_uid, status.st_gid))
-        writer.add(entry._replace(target=os.readlink(name, dir_fd=parent), size_bytes=0))
-    elif kind == "file":
-        content = os.open(name, _FILE_FLAGS, dir_fd=parent)
-        try:
-            status = os.fstat(content)
-            writer.add(_entry(path, status, _owner_of(content, status, owner)), content)
-        finally:
-            os.close(content)
-
-
-def _add_folder(
-    writer: TarWriter, folder: int, path: bytes, status: os.stat_result, owner: tuple[int, int] | None
-) -> None:
-    try:
-        if path:
-            writer.add(_entry(path, status, _owner_of(folder, status, owner)))
-        with os.scandir(folder) as entries:
-            names = sorted(os.fsencode(entry.name) for entry in entries)
-        for name in names:
-            _add(writer, folder, name, path + b"/" + name if path else name, owner)
-    finally:
-        os.close(folder)
-
-
-def _entry(path: bytes, status: os.stat_result, owner: tuple[int, int]) -> TarEntry:
-    kind = _KINDS[stat.S_IFMT(status.st_mode)]
-    return TarEntry(
-        path=path,
-        kind=kind,
-        mode=stat.S_IMODE(status.st_mode),
-        uid=owner[0],
-        gid=owner[1],
-        mtime=int(status.st_mtime),
-        size_bytes=status.st_size if kind == "file" else 0,
-    )
-
-
-def _owner_of(descriptor: int, status: os.stat_result, owner: tuple[int, int] | None) -> tuple[int, int]:
-    """The owner to write down; with one id only, the file's attribute knows its owner."""
-    if owner is not None:
-        return owner
-    try:
-        return decode_owner(os.getxattr(descriptor, OWNER_XATTR))
-    except OSError:
-        return status.st_uid, status.st_gid

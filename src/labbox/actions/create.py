@@ -1,7 +1,6 @@
 """`labbox create`: a container from an image and what was asked for; it does not run yet."""
 
 import os
-from labbox.lightweight_typing import NamedTuple
 
 from labbox.actions.container_names import invent_name
 from labbox.actions.prepare_layers import prepare_layers
@@ -10,6 +9,7 @@ from labbox.engine.embedded.records import Container, check_name
 from labbox.engine.embedded.timestamps import now_text
 from labbox.engine.specification import ContainerSpec, Mount, PortBinding
 from labbox.errors import ConflictError, UsageError
+from labbox.lightweight_typing import NamedTuple
 from labbox.store.images import StoredImage
 
 _NAME_ATTEMPTS = 20

@@ -1,6 +1,6 @@
 """Docker's flags and commands that labbox does not have, each with the reason and what to do instead."""
 
-from typing import NamedTuple
+from labbox.lightweight_typing import NamedTuple
 
 
 class Absent(NamedTuple):
@@ -65,7 +65,7 @@ ABSENT_FLAGS: dict[str, Absent] = {
     "io-maxiops": _WINDOWS,
     "ip": _NETWORK_ADDRESS,
     "ip6": _NETWORK_ADDRESS,
-    "ipc": _ISOLATION,
+    "ipc": Absent("shared memory is the container's own", "leave it out: /dev/shm may hold half of the memory"),
     "isolation": _WINDOWS,
     "kernel-memory": _MEMORY,
     "link": _LINKS,

@@ -3,6 +3,7 @@
 from typing import Self
 
 from labbox.actions.bootstrap import BootstrapRequest, BootstrapResult, bootstrap
+from labbox.cli.humanize import human_size
 from labbox.cli.output import ProgressLine
 from labbox.settings import Settings
 
@@ -49,5 +50,6 @@ class _Stages:
         if stage != self.stage or self.line is None:
             self.close()
             self.stage = stage
-            self.line = ProgressLine(_STAGES.get(stage, stage)).__enter__()
+            show = human_size if stage == "download" else str
+            self.line = ProgressLine(f"{_STAGES.get(stage, stage):<28}", show=show).__enter__()
         self.line.update(done, total)

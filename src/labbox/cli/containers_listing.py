@@ -1,13 +1,12 @@
 """What `ps` can say about a container: docker's fields, columns and JSON."""
 
-from typing import Any, NamedTuple
-
 from labbox.cli.clock import seconds_since, show_local
 from labbox.cli.humanize import human_duration, human_size, human_status
 from labbox.cli.listing import Field, Listing
 from labbox.engine.embedded.engine import EmbeddedEngine
 from labbox.engine.embedded.records import Container
 from labbox.engine.specification import Mount, PortBinding
+from labbox.lightweight_typing import Any, NamedTuple
 
 _COMMAND_WIDTH = 20
 _MOUNT_WIDTH = 15

@@ -2,8 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 
 from labbox.cli.report import describe_os_error, print_failure
 from labbox.errors import EngineError, LabboxError
@@ -11,19 +10,18 @@ from labbox.errors import EngineError, LabboxError
 ENGINE_FAILED = 125
 
 
-@contextmanager
-def engine_failures() -> Iterator[None]:
-    """`run` ends with 125 for whatever fails before its command runs."""
-    try:
-        yield
-    except LabboxError as error:
-        if error.exit_code == 1:
+class EngineFailures:
+    """Within it whatever fails ends with 125: `run` and `create` fail so before their command runs."""
+
+    def __enter__(self) -> None:
+        """Nothing to prepare."""
+
+    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
+        """Give the failure docker's exit code."""
+        if isinstance(error, LabboxError) and error.exit_code == 1:
             error.exit_code = ENGINE_FAILED
-        raise
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise EngineError(describe_os_error(error)) from error
+        elif isinstance(error, OSError) and not isinstance(error, BrokenPipeError):
+            raise EngineError(describe_os_error(error)) from error
 
 
 def for_each(names: Iterable[str], work: Callable[[str], None], *, shown: bool = True) -> int:

@@ -1,9 +1,9 @@
 """`--filter name=value`: read once, checked against the names a command knows, asked while listing."""
 
 from collections.abc import Collection, Mapping
-from typing import NamedTuple
 
 from labbox.errors import LabboxError, UsageError
+from labbox.lightweight_typing import NamedTuple
 
 
 class Filters(NamedTuple):

@@ -5,9 +5,9 @@ The rules are those of pflag (https://github.com/spf13/pflag), which docker uses
 """
 
 from collections.abc import Callable, Sequence
-from labbox.lightweight_typing import NamedTuple, TypeVar
 
 from labbox.errors import UsageError
+from labbox.lightweight_typing import NamedTuple, TypeVar
 
 Value = TypeVar("Value")
 

@@ -1,10 +1,9 @@
 """What `images` can say about an image: docker's fields, columns and JSON."""
 
-from typing import Any, NamedTuple
-
 from labbox.cli.clock import seconds_since, show_local
 from labbox.cli.humanize import human_duration, human_size
 from labbox.cli.listing import Field, Listing
+from labbox.lightweight_typing import Any, NamedTuple
 from labbox.store.images import ImageSummary
 
 NOTHING = "<none>"

@@ -1,11 +1,11 @@
 """What the three `inspect` commands share: documents in docker's layout, templates, and what is missing."""
 
 from collections.abc import Callable, Iterable
-from typing import Any
 
 from labbox.cli.output import print_json
 from labbox.cli.report import print_failure
 from labbox.errors import LabboxError
+from labbox.lightweight_typing import Any
 
 
 def inspect_names(names: Iterable[str], find: Callable[[str], Any], template: str | None) -> int:

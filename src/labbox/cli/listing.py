@@ -1,12 +1,10 @@
 """`--format` for commands that list things: docker's tables, Go templates, one JSON object per line, or `--json`."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Generic, NamedTuple, TypeVar
 
 from labbox.cli.flags import Flag
 from labbox.cli.tables import align
-
-Item = TypeVar("Item")
+from labbox.lightweight_typing import Any, NamedTuple
 
 FORMAT_FLAG = Flag(
     "format",
@@ -36,10 +34,10 @@ class Listing(NamedTuple):
     default: str
 
 
-class Row(Generic[Item]):
+class Row:
     """One item as a template sees it: its fields, read when asked for."""
 
-    def __init__(self, listing: Listing, item: Item) -> None:
+    def __init__(self, listing: Listing, item: Any) -> None:
         self.listing = listing
         self.item = item
 

@@ -2,7 +2,12 @@
 
 import os
 import sys
+from collections.abc import Callable
+
 from labbox.lightweight_typing import Any, Self, TextIO
+
+_BAR_WIDTH = 24
+_USUAL_COLUMNS = 80
 
 
 def print_json(document: Any, *, indent: int | None = 4) -> None:
@@ -34,8 +39,9 @@ class ProgressLine:
     Use it as a context manager, so that the line is ended whatever happens.
     """
 
-    def __init__(self, title: str, *, stream: TextIO | None = None) -> None:
+    def __init__(self, title: str, *, show: Callable[[int], str] = str, stream: TextIO | None = None) -> None:
         self.title = title
+        self.show = show
         self.stream = stream or sys.stderr
         self.is_terminal = self.stream.isatty()
         self.shown_tenths = -1
@@ -49,21 +55,21 @@ class ProgressLine:
         if self.is_terminal and self.shown_tenths >= 0:
             print(file=self.stream, flush=True)
 
-    def update(self, done: int, total: int, detail: str = "") -> None:
+    def update(self, done: int, total: int) -> None:
         """Show how far the task is; cheap enough to call for every step."""
         tenths = done * 1000 // total if total else 1000
         if not self.is_terminal or tenths == self.shown_tenths:
             return
         self.shown_tenths = tenths
-        columns = os.get_terminal_size(self.stream.fileno()).columns
-        self.stream.write("\r\x1b[K" + draw_bar(self.title, done, total, detail, columns))
+        columns = os.get_terminal_size(self.stream.fileno()).columns or _USUAL_COLUMNS
+        counts = f"{self.show(done)}/{self.show(total)}"
+        self.stream.write("\r\x1b[K" + draw_bar(self.title, done / total if total else 1.0, counts, columns))
         self.stream.flush()
 
 
-def draw_bar(title: str, done: int, total: int, detail: str, columns: int) -> str:
-    """One line of at most `columns` characters: the title, a bar, the count, the detail."""
-    share = min(1.0, done / total) if total else 1.0
-    width = 20
-    filled = int(share * width)
-    bar = "=" * filled + (">" if filled < width else "") + " " * (width - filled - 1)
-    return f"{title} [{bar}] {done}/{total} {detail}"[: columns - 1].rstrip()
+def draw_bar(title: str, share: float, counts: str, columns: int) -> str:
+    """One line of less than `columns` characters: the title, a bar filled by `share`, the counts."""
+    filled = int(min(1.0, share) * _BAR_WIDTH)
+    arrow = ">" if filled < _BAR_WIDTH else ""
+    bar = f"{'=' * filled}{arrow}".ljust(_BAR_WIDTH)
+    return f"{title} [{bar}] {counts}"[: columns - 1]

@@ -112,5 +112,6 @@ def _table(entries: dict[str, Absent]) -> str:
 
 
 if __name__ == "__main__":
+    page = render_reference()
     with open(sys.argv[1] if len(sys.argv) > 1 else DEFAULT_PATH, "w", encoding="utf-8") as file:
-        file.write(render_reference())
+        file.write(page)

@@ -3,9 +3,8 @@
 Sizes are bytes, times are RFC 3339 strings in UTC, ids are container ids unless a name says `host`.
 """
 
-from labbox.lightweight_typing import Any, Literal, NamedTuple
-
 from labbox.errors import EngineError
+from labbox.lightweight_typing import Any, Literal, NamedTuple
 
 SPECIFICATION_VERSION = 1
 

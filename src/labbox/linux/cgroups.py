@@ -7,7 +7,8 @@ side by side as on hybrid hosts. Files are written, nothing is remembered: a gro
 import errno
 import os
 import time
-from typing import NamedTuple
+
+from labbox.lightweight_typing import NamedTuple
 
 _CPU_PERIOD_MICROSECONDS = 100_000
 _REMOVAL_ATTEMPTS = 50

@@ -8,10 +8,9 @@ Source: user_namespaces(7), newuidmap(1).
 """
 
 import os
-from collections.abc import Callable
-from labbox.lightweight_typing import Literal, NamedTuple, TypeVar
 
 from labbox.errors import UnsupportedError
+from labbox.lightweight_typing import Callable, Literal, NamedTuple, TypeVar
 from labbox.linux import namespaces
 from labbox.linux.process import PR_SET_DUMPABLE, prctl
 

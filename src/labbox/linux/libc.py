@@ -7,8 +7,8 @@ heap does not survive fork on every Python.
 import ctypes
 import os
 import sys
-from collections.abc import Callable
-from labbox.lightweight_typing import cast
+
+from labbox.lightweight_typing import Callable, cast
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _SYSCALL = _LIBC.syscall

@@ -4,9 +4,9 @@ Messages are encoded by hand: a handful of structures, against a quarter of a se
 """
 
 import os
-import socket
 import struct
-from types import TracebackType
+
+from labbox.lightweight_modules import socket
 from labbox.lightweight_typing import NamedTuple, Self
 
 # linux/netlink.h
@@ -69,7 +69,7 @@ class NetlinkSocket:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:

@@ -3,9 +3,9 @@
 Attribute numbers are those of linux/netfilter/nf_tables.h; numbers in attributes travel in network byte order.
 """
 
-import socket
 import struct
 
+from labbox.lightweight_modules import socket
 from labbox.linux.netlink import NLM_F_ACK, NLM_F_APPEND, NLM_F_CREATE, Message, attribute, nested, parse_address
 
 NETLINK_NETFILTER = 12  # linux/netlink.h
@@ -47,7 +47,7 @@ def redirect_outgoing(own_addresses: list[str], *, tcp_port: int, dns_port: int)
 
     Connections to the loopback network and to `own_addresses` are left alone.
     """
-    # One batch for all: every commit waits for the kernel's readers, about three milliseconds.
+    # One batch for all: the kernel applies it whole or not at all.
     messages = [_batch_mark(_NFNL_MSG_BATCH_BEGIN)]
     for address in own_addresses:
         messages += _table_for(address, tcp_port=tcp_port, dns_port=dns_port)

@@ -10,8 +10,8 @@ import fcntl
 import os
 import stat
 import struct
-from typing import NamedTuple, Self
 
+from labbox.lightweight_typing import NamedTuple, Self
 from labbox.linux.mounts import RESOLVE_BENEATH, RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, openat2
 from labbox.linux.seccomp_tables import syscall_numbers
 

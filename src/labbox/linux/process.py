@@ -2,8 +2,8 @@
 
 import ctypes
 import os
-import signal
 
+from labbox.lightweight_modules import signal
 from labbox.linux import libc
 
 # linux/prctl.h

@@ -6,8 +6,8 @@ socket: opened early, it keeps speaking of the host after its process has joined
 
 import socket
 import struct
-from typing import Any
 
+from labbox.lightweight_typing import Any
 from labbox.linux.netlink import Message, NetlinkSocket
 
 _NETLINK_SOCK_DIAG = 4  # linux/netlink.h

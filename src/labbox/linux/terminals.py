@@ -4,8 +4,6 @@ import fcntl
 import os
 import struct
 import termios
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 # asm-generic/ioctls.h
 _TIOCSPTLCK = 0x40045431
@@ -37,22 +35,3 @@ def get_size(descriptor: int) -> tuple[int, int]:
     """Rows and columns of a terminal; OSError when the descriptor is none."""
     rows, columns, _, _ = struct.unpack("4H", fcntl.ioctl(descriptor, termios.TIOCGWINSZ, bytes(8)))
     return rows, columns
-
-
-@contextmanager
-def raw_mode(descriptor: int) -> Iterator[None]:
-    """Pass every key through while the body runs, and restore the terminal whatever happens (termios(3))."""
-    saved = termios.tcgetattr(descriptor)
-    raw = termios.tcgetattr(descriptor)
-    raw[0] &= ~(
-        termios.IGNBRK | termios.BRKINT | termios.PARMRK | termios.ISTRIP
-        | termios.INLCR | termios.IGNCR | termios.ICRNL | termios.IXON
-    )  # fmt: skip
-    raw[1] &= ~termios.OPOST
-    raw[2] = (raw[2] & ~(termios.CSIZE | termios.PARENB)) | termios.CS8
-    raw[3] &= ~(termios.ECHO | termios.ECHONL | termios.ICANON | termios.ISIG | termios.IEXTEN)
-    termios.tcsetattr(descriptor, termios.TCSANOW, raw)
-    try:
-        yield
-    finally:
-        termios.tcsetattr(descriptor, termios.TCSADRAIN, saved)

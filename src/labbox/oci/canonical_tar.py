@@ -39,7 +39,10 @@ _PREFIX_BYTES = 155
 _MAX_OCTAL_7 = 0o7777777
 _MAX_OCTAL_11 = 0o77777777777
 _PAX_NAME = b"././@PaxHeader"
-_EMPTY_CHECKSUM = b"        "
+_NUMBERS = b"%07o\0%07o\0%07o\0%011o\0%011o\0"  # mode, uid, gid, size, mtime
+_NO_NAMES = bytes(64)  # of user and group
+_PREFIX_FIELD_BYTES = _PREFIX_BYTES + 12  # to the end of the block
+_FIXED_SUM = sum(b"        ustar\x0000")  # the checksum itself counts as blanks
 _NO_DEVICE = b"0000000\0" * 2
 
 
@@ -66,8 +69,10 @@ def sort_key(path: bytes) -> list[tuple[int, bytes]]:
 def encode_entry(entry: TarEntry) -> bytes:
     """The header blocks of one entry; its content and `padding` follow."""
     path = entry.path + b"/" if entry.kind == "directory" else entry.path
-    records: list[tuple[bytes, bytes]] = [(XATTR_RECORD + name, value) for name, value in entry.xattrs]
-    name, prefix = _split_path(path)
+    name, prefix = (path, b"") if len(path) <= _NAME_BYTES else _split_path(path)
+    if _fits_ustar(entry) and name:
+        return _ustar_header(entry, name, prefix)
+    records: list[tuple[bytes, bytes]] = [(XATTR_RECORD + key, value) for key, value in entry.xattrs]
     if not name:
         records.append((b"path", path))
         name = path[:_NAME_BYTES]
@@ -81,8 +86,7 @@ def encode_entry(entry: TarEntry) -> bytes:
     ):
         if not 0 <= number <= limit:
             records.append((key, b"%d" % number))
-    header = _ustar_header(entry, name, prefix)
-    return _pax_header(records) + header if records else header
+    return _pax_header(records) + _ustar_header(_cut_to_ustar(entry), name, prefix)
 
 
 def padding(size_bytes: int) -> bytes:
@@ -117,22 +121,33 @@ def _split_path(path: bytes) -> tuple[bytes, bytes]:
     return b"", b""
 
 
-def _ustar_header(entry: TarEntry, name: bytes, prefix: bytes) -> bytes:
-    """One block; a number that does not fit is 0 here and stands in a PAX record."""
-    device = b"%07o\0%07o\0" % entry.device if entry.kind in ("character", "block") else _NO_DEVICE
-    return _with_checksum(
-        b"%b%07o\0%07o\0%07o\0%011o\0%011o\0"
-        % (
-            name.ljust(_NAME_BYTES, b"\0"),
-            entry.mode & 0o7777,
-            entry.uid if 0 <= entry.uid <= _MAX_OCTAL_7 else 0,
-            entry.gid if 0 <= entry.gid <= _MAX_OCTAL_7 else 0,
-            entry.size_bytes if entry.size_bytes <= _MAX_OCTAL_11 else 0,
-            entry.mtime if 0 <= entry.mtime <= _MAX_OCTAL_11 else 0,
-        ),
-        TYPE_FLAGS[entry.kind] + entry.target[:_NAME_BYTES].ljust(_NAME_BYTES, b"\0"),
-        device + prefix.ljust(_PREFIX_BYTES, b"\0"),
+def _fits_ustar(entry: TarEntry) -> bool:
+    return (
+        not entry.xattrs
+        and len(entry.target) <= _NAME_BYTES
+        and 0 <= entry.uid <= _MAX_OCTAL_7
+        and 0 <= entry.gid <= _MAX_OCTAL_7
+        and 0 <= entry.mtime <= _MAX_OCTAL_11
+        and entry.size_bytes <= _MAX_OCTAL_11
     )
+
+
+def _cut_to_ustar(entry: TarEntry) -> TarEntry:
+    """What does not fit is 0 or cut short in the header, as it stands in a PAX record."""
+    return entry._replace(
+        uid=entry.uid if 0 <= entry.uid <= _MAX_OCTAL_7 else 0,
+        gid=entry.gid if 0 <= entry.gid <= _MAX_OCTAL_7 else 0,
+        mtime=entry.mtime if 0 <= entry.mtime <= _MAX_OCTAL_11 else 0,
+        size_bytes=entry.size_bytes if entry.size_bytes <= _MAX_OCTAL_11 else 0,
+        target=entry.target[:_NAME_BYTES],
+    )
+
+
+def _ustar_header(entry: TarEntry, name: bytes, prefix: bytes) -> bytes:
+    """One block of an entry that fits."""
+    device = b"%07o\0%07o\0" % entry.device if entry.kind in ("character", "block") else _NO_DEVICE
+    numbers = _NUMBERS % (entry.mode & 0o7777, entry.uid, entry.gid, entry.size_bytes, entry.mtime)
+    return _header(name, numbers, TYPE_FLAGS[entry.kind], entry.target, device, prefix)
 
 
 def _pax_header(records: Iterable[tuple[bytes, bytes]]) -> bytes:
@@ -140,9 +155,8 @@ def _pax_header(records: Iterable[tuple[bytes, bytes]]) -> bytes:
     if any(not _is_utf8(key) or (not key.startswith(XATTR_RECORD) and not _is_utf8(value)) for key, value in ordered):
         ordered = [(b"hdrcharset", b"BINARY"), *ordered]
     body = b"".join(_pax_record(key, value) for key, value in ordered)
-    start = b"%b%07o\0%07o\0%07o\0%011o\0%011o\0" % (_PAX_NAME.ljust(_NAME_BYTES, b"\0"), 0o644, 0, 0, len(body), 0)
-    header = _with_checksum(start, b"x" + bytes(_NAME_BYTES), _NO_DEVICE + bytes(_PREFIX_BYTES))
-    return header + body + padding(len(body))
+    numbers = _NUMBERS % (0o644, 0, 0, len(body), 0)
+    return _header(_PAX_NAME, numbers, b"x", b"", _NO_DEVICE, b"") + body + padding(len(body))
 
 
 def _pax_record(key: bytes, value: bytes) -> bytes:
@@ -154,10 +168,19 @@ def _pax_record(key: bytes, value: bytes) -> bytes:
     return b"%d %b=%b\n" % (length, key, value)
 
 
-def _with_checksum(start: bytes, middle: bytes, end: bytes) -> bytes:
-    middle += b"ustar\x0000" + bytes(64)
-    checksum = sum(start) + sum(_EMPTY_CHECKSUM) + sum(middle) + sum(end)
-    return b"".join((start, b"%06o\0 " % checksum, middle, end, bytes(12)))
+def _header(name: bytes, numbers: bytes, type_flag: bytes, target: bytes, device: bytes, prefix: bytes) -> bytes:
+    """One block. Its checksum is summed over the parts that are not zero: this runs for every file of a tree."""
+    checksum = _FIXED_SUM + sum(name) + sum(numbers) + type_flag[0] + sum(target) + sum(device) + sum(prefix)
+    return b"%b%b%06o\0 %b%bustar\x0000%b%b%b" % (
+        name.ljust(_NAME_BYTES, b"\0"),
+        numbers,
+        checksum,
+        type_flag,
+        target.ljust(_NAME_BYTES, b"\0"),
+        _NO_NAMES,
+        device,
+        prefix.ljust(_PREFIX_FIELD_BYTES, b"\0"),
+    )
 
 
 def _is_utf8(text: bytes) -> bool:

@@ -92,18 +92,19 @@ class TarReader:
             elif header.type_flag == b"K":
                 long_target = self._read_metadata(header).split(b"\0")[0]
             else:
-                entry = header.entry._replace(
-                    path=long_name or header.entry.path, target=long_target or header.entry.target
-                )
-                return self._complete(entry, header.type_flag, {**self._global, **records})
+                entry = header.entry
+                if long_name or long_target:
+                    entry = entry._replace(path=long_name or entry.path, target=long_target or entry.target)
+                return self._complete(entry, header.type_flag, {**self._global, **records} if self._global else records)
 
     def _complete(self, entry: TarEntry, type_flag: bytes, records: Mapping[bytes, bytes]) -> TarEntry:
         if type_flag not in _KINDS:
             raise self._fault(f"type `{type_flag.decode('latin-1')}` of {_show(entry.path)} is not supported")
-        if any(key.startswith(b"GNU.sparse.") for key in records):
-            raise self._fault(f"{_show(entry.path)} is stored as a sparse file, which is not supported")
         kind = _KINDS[type_flag]
-        entry = self._apply_records(entry, records)
+        if records:
+            if any(key.startswith(b"GNU.sparse.") for key in records):
+                raise self._fault(f"{_show(entry.path)} is stored as a sparse file, which is not supported")
+            entry = self._apply_records(entry, records)
         if kind == "file" and entry.path.endswith(b"/"):
             kind = "directory"  # V7 had no other way to say so
         if not entry.path or b"\0" in entry.path or b"\0" in entry.target:

@@ -12,21 +12,22 @@ from contextlib import contextmanager
 from labbox.errors import ArchiveError, ConflictError, NotFoundError, StoreError
 from labbox.files import locked, read_json, write_atomic, write_json
 from labbox.lightweight_typing import TYPE_CHECKING, Any, NamedTuple
-from labbox.oci import media_types
 from labbox.oci.config import ImageConfig, encode_config, parse_config
-from labbox.oci.descriptor import Descriptor, parse_descriptor
 from labbox.oci.digest import Digest, is_hex, parse_digest
-from labbox.oci.manifest import Manifest, encode_manifest, parse_manifest, select_platform
-from labbox.oci.platform import machine_platform
 from labbox.oci.reference import Reference, parse_reference
 from labbox.store.blobs import BlobStore, no_space_reported
 from labbox.store.layers import in_use_path
 
+# Manifests and descriptors are imported where they are used: an image with its id in the index is found without.
 if TYPE_CHECKING:
+    from labbox.oci.descriptor import Descriptor
+    from labbox.oci.manifest import Manifest
     from labbox.store.tar_writer import PackedTree
 
 NAME_ANNOTATION = "org.opencontainers.image.ref.name"
-ID_ANNOTATION = "org.labbox.image.id"  # the config's digest, so that an id is found without opening every manifest
+# "<image id> <manifest digest>": an id is found without opening the manifest. The digest shows whether another tool
+# has given the entry a new manifest and kept the annotation, as umoci does.
+ID_ANNOTATION = "org.labbox.image.id"
 _ID_DIGITS = 64
 _Entry = dict[str, Any]
 
@@ -85,15 +86,19 @@ class ImageStore:
         found = _find(entries, name, self._id_of)
         return None if found is None else self._load(found, entries)
 
-    def manifest(self, image: StoredImage) -> Manifest:
+    def manifest(self, image: StoredImage) -> "Manifest":
         """The image's manifest."""
         return self._read_manifest(image.manifest_digest)[1]
 
-    def add(self, config: ImageConfig, layers: Sequence[Descriptor], names: Iterable[Reference] = ()) -> StoredImage:
+    def add(self, config: ImageConfig, layers: "Sequence[Descriptor]", names: Iterable[Reference] = ()) -> StoredImage:
         """Keep an image of these layers (lowest first, as many as `config.diff_ids`) under these names.
 
         Hold `creating()` from the first layer on until this returns, or the garbage collector may take the layers.
         """
+        from labbox.oci import media_types  # noqa: PLC0415
+        from labbox.oci.descriptor import Descriptor  # noqa: PLC0415
+        from labbox.oci.manifest import Manifest, encode_manifest  # noqa: PLC0415
+
         if len(layers) != len(config.diff_ids):
             raise ValueError(f"{len(layers)} layers for {len(config.diff_ids)} diff_ids")
         config_bytes = encode_config(config)
@@ -105,6 +110,9 @@ class ImageStore:
 
     def add_manifest(self, data: bytes, names: Iterable[Reference] = ()) -> StoredImage:
         """Keep an image by the bytes of its manifest, whose config is in the store; its digest stays what it was."""
+        from labbox.oci.descriptor import Descriptor  # noqa: PLC0415
+        from labbox.oci.manifest import Manifest, parse_manifest  # noqa: PLC0415
+
         manifest = parse_manifest(data)
         if not isinstance(manifest, Manifest):
             raise ArchiveError("an index of several images cannot be stored as one image")
@@ -112,7 +120,7 @@ class ImageStore:
         with self.creating():
             digest = self.blobs.add(data)
             entry = Descriptor(manifest.media_type, digest, len(data)).to_document()
-            entry["annotations"] = {ID_ANNOTATION: str(manifest.config.digest)}
+            entry["annotations"] = {ID_ANNOTATION: f"{manifest.config.digest} {digest}"}
             entries = self._change(
                 lambda entries: _put(entries, entry, [str(name.with_default_tag()) for name in names])
             )
@@ -175,6 +183,10 @@ class ImageStore:
         """The digest of every manifest (or index) that the store names: where the garbage collector starts."""
         return [parse_digest(entry["digest"]) for entry in self._read_entries()]
 
+    def stated_ids(self) -> list[tuple[Digest, Digest | None]]:
+        """The manifest digest of every entry, with the image id that the index notes for it."""
+        return [(parse_digest(entry["digest"]), _stated_id(entry)) for entry in self._read_entries()]
+
     @contextmanager
     def creating(self) -> Iterator[None]:
         """Hold off the garbage collector while an image or a container is made."""
@@ -183,19 +195,25 @@ class ImageStore:
             yield
 
     def _load(self, entry: _Entry, entries: list[_Entry]) -> StoredImage:
-        digest, manifest = self._read_manifest(parse_digest(entry["digest"]))
-        config = parse_config(self.blobs.read(manifest.config.digest))
+        image_id, digest = _stated_id(entry), parse_digest(entry["digest"])
+        if image_id is None:
+            digest, manifest = self._read_manifest(digest)
+            image_id = manifest.config.digest
+        config = parse_config(self.blobs.read(image_id))
         names = tuple(sorted(_name_of(other) for other in entries if other["digest"] == entry["digest"]))
         return StoredImage(
-            id=manifest.config.digest,
+            id=image_id,
             names=tuple(name for name in names if name),
             config=config,
             diff_ids=config.diff_ids,
             manifest_digest=digest,
         )
 
-    def _read_manifest(self, digest: Digest) -> tuple[Digest, Manifest]:
+    def _read_manifest(self, digest: Digest) -> "tuple[Digest, Manifest]":
         """A manifest and its digest; of an index, the one for this machine."""
+        from labbox.oci.manifest import Manifest, parse_manifest, select_platform  # noqa: PLC0415
+        from labbox.oci.platform import machine_platform  # noqa: PLC0415
+
         manifest = parse_manifest(self.blobs.read(digest), f"manifest {digest.short}")
         if isinstance(manifest, Manifest):
             return digest, manifest
@@ -221,10 +239,7 @@ class ImageStore:
         )
 
     def _id_of(self, entry: _Entry) -> Digest:
-        text = entry.get("annotations", {}).get(ID_ANNOTATION)
-        if isinstance(text, str):
-            return parse_digest(text)
-        return self._read_manifest(parse_digest(entry["digest"]))[1].config.digest
+        return _stated_id(entry) or self._read_manifest(parse_digest(entry["digest"]))[1].config.digest
 
     def _read_entries(self) -> list[_Entry]:
         try:
@@ -240,12 +255,15 @@ class ImageStore:
 
     def _change(self, change: Callable[[list[_Entry]], list[_Entry]]) -> list[_Entry]:
         """Replace the index by what `change` makes of it; nobody else changes it meanwhile."""
+        from labbox.oci.descriptor import parse_descriptor  # noqa: PLC0415
+        from labbox.oci.media_types import OCI_INDEX  # noqa: PLC0415
+
         self._lay_out()
         with no_space_reported(self.store_dir), locked(os.path.join(self.store_dir, ".index.lock")):
             entries = change(self._read_entries())
             for entry in entries:
                 parse_descriptor(entry, "index.json")
-            document = {"schemaVersion": 2, "mediaType": media_types.OCI_INDEX, "manifests": entries}
+            document = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries}
             write_json(self._index_path, document)
         return entries
 
@@ -256,14 +274,24 @@ class ImageStore:
             write_atomic(marker, b'{"imageLayoutVersion": "1.0.0"}\n')
 
 
-def layer_descriptor(packed: "PackedTree") -> Descriptor:
+def layer_descriptor(packed: "PackedTree") -> "Descriptor":
     """The descriptor of a layer that labbox made: its uncompressed canonical tar."""
-    return Descriptor(media_types.OCI_LAYER, packed.diff_id, packed.size_bytes)
+    from labbox.oci.descriptor import Descriptor  # noqa: PLC0415
+    from labbox.oci.media_types import OCI_LAYER  # noqa: PLC0415
+
+    return Descriptor(OCI_LAYER, packed.diff_id, packed.size_bytes)
 
 
 def parse_diff_ids(config: bytes) -> tuple[Digest, ...]:
     """The diff_ids in the bytes of an image's config."""
     return parse_config(config).diff_ids
+
+
+def _stated_id(entry: _Entry) -> Digest | None:
+    """The image id that labbox noted for this very manifest; another tool's entries have none."""
+    text = entry.get("annotations", {}).get(ID_ANNOTATION, "")
+    image_id, _, digest = text.partition(" ") if isinstance(text, str) else ("", "", "")
+    return parse_digest(image_id) if digest == entry["digest"] else None
 
 
 def _name_of(entry: _Entry) -> str:

@@ -75,10 +75,15 @@ def pack_tree(
     `newest` clamps times: nothing is younger (SOURCE_DATE_EPOCH). Overlay whiteouts become `.wh.` entries; sockets
     are left out, as docker does. Raises ArchiveError for a name that no layer can hold.
     """
-    writer = TarWriter(write)
     reader = InodeReader(mode, side_table or {}, newest)
+    writer = TarWriter(write)
+    _pack_folders(writer, reader, os.open(root, _FOLDER_FLAGS), selection)
+    return writer.finish(newest)
+
+
+def _pack_folders(writer: TarWriter, reader: "InodeReader", root: int, selection: Selection | None) -> None:
     first_names: dict[tuple[int, int], bytes] = {}
-    folders = [open_folder(os.open(root, _FOLDER_FLAGS), b"")]
+    folders = [open_folder(root, b"")]
     try:
         _add_opaque_marker(writer, folders[0], selection)
         while folders:
@@ -99,7 +104,6 @@ def pack_tree(
     finally:
         for folder in folders:
             os.close(folder.descriptor)
-    return writer.finish(newest)
 
 
 def open_folder(descriptor: int, path: bytes) -> Folder:

@@ -108,8 +108,12 @@ def export_stack(
     layers: Sequence[StackedLayer], *, mode: Ownership, write: Callable[[bytes | memoryview], object]
 ) -> PackedTree:
     """The canonical tar of the tree that layers (topmost first) show together, written piece by piece."""
-    stack = LayerStack(layers, mode=mode)
     writer = TarWriter(write)
+    _export(LayerStack(layers, mode=mode), writer)
+    return writer.finish()
+
+
+def _export(stack: LayerStack, writer: TarWriter) -> None:
     first_names: dict[tuple[int, int], bytes] = {}
     root = stack.open_root()
     pending = [(root, stack.names(root)[::-1])]
@@ -133,4 +137,3 @@ def export_stack(
     finally:
         for folder, _ in pending:
             folder.close()
-    return writer.finish()

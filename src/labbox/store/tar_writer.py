@@ -8,8 +8,9 @@ from typing import NamedTuple
 from labbox.oci.canonical_tar import BLOCK_BYTES, END, TarEntry, encode_entry
 from labbox.oci.digest import Digest
 
-_FLUSH_BYTES = 1 << 20
-_COPY_BYTES = 1 << 20
+_PIECE_BYTES = 1 << 20
+
+Write = Callable[[bytes | memoryview], object]
 
 
 class PackedTree(NamedTuple):
@@ -24,14 +25,14 @@ class PackedTree(NamedTuple):
 class TarWriter:
     """Takes entries in canonical order and keeps the digest; `write` gets the bytes in large pieces."""
 
-    def __init__(self, write: Callable[[bytes | memoryview], object] | None = None) -> None:
+    def __init__(self, write: Write | None = None) -> None:
         self._write = write
         self._hash = hashlib.sha256()
+        self._buffer = memoryview(bytearray(_PIECE_BYTES))
         self._pending: list[bytes] = []
         self._pending_bytes = 0
         self._size_bytes = 0
         self._entry_count = 0
-        self._buffer = memoryview(bytearray(_COPY_BYTES))
 
     def add(self, entry: TarEntry, content: int | None = None) -> None:
         """Add an entry; `content` is a descriptor at the start of the `size_bytes` bytes it holds.
@@ -39,42 +40,46 @@ class TarWriter:
         A file that changes its length meanwhile is cut or filled with zeros, so the archive stays whole.
         """
         self._entry_count += 1
+        size_bytes = entry.size_bytes
         self._put(encode_entry(entry))
-        if not entry.size_bytes or content is None:
+        if not size_bytes or content is None:
             return
-        if entry.size_bytes <= _COPY_BYTES:
-            data = os.read(content, entry.size_bytes)
-            while len(data) < entry.size_bytes and (more := os.read(content, entry.size_bytes - len(data))):
-                data += more
-            self._put(data.ljust(entry.size_bytes + -entry.size_bytes % BLOCK_BYTES, b"\0"))
-        else:
-            self._copy(content, entry.size_bytes)
+        if size_bytes > _PIECE_BYTES:
+            self._copy(content, size_bytes)
+            return
+        data = os.read(content, size_bytes)
+        while len(data) < size_bytes and (more := os.read(content, size_bytes - len(data))):
+            data += more
+        self._put(data)
+        if len(data) % BLOCK_BYTES or len(data) < size_bytes:
+            self._put(bytes(size_bytes + -size_bytes % BLOCK_BYTES - len(data)))
 
     def finish(self, newest: int | None = None) -> PackedTree:
         """Close the archive, whose entries the caller made no younger than `newest`."""
         self._put(END)
         self._flush()
-        return PackedTree(Digest("sha256", self._hash.hexdigest()), self._size_bytes, self._entry_count, newest)
+        digest = Digest("sha256", self._hash.hexdigest())
+        return PackedTree(digest, self._size_bytes, self._entry_count, newest)
 
     def _copy(self, content: int, size_bytes: int) -> None:
         self._flush()
         left = size_bytes
         while left:
-            count = os.readv(content, [self._buffer[: min(left, _COPY_BYTES)]])
+            count = os.readv(content, [self._buffer[: min(left, _PIECE_BYTES)]])
             if not count:
                 break
             self._emit(self._buffer[:count])
             left -= count
         left += -size_bytes % BLOCK_BYTES
         while left:
-            count = min(left, _COPY_BYTES)
+            count = min(left, _PIECE_BYTES)
             self._put(bytes(count))
             left -= count
 
     def _put(self, data: bytes) -> None:
         self._pending.append(data)
         self._pending_bytes += len(data)
-        if self._pending_bytes >= _FLUSH_BYTES:
+        if self._pending_bytes >= _PIECE_BYTES:
             self._flush()
 
     def _flush(self) -> None:
@@ -84,7 +89,7 @@ class TarWriter:
             self._pending_bytes = 0
 
     def _emit(self, data: bytes | memoryview) -> None:
-        self._hash.update(data)
         self._size_bytes += len(data)
+        self._hash.update(data)
         if self._write is not None:
             self._write(data)

@@ -40,12 +40,23 @@ def verify_store(images: ImageStore, layers: Sequence[LayerStore], *, with_conte
 def _verify_names(images: ImageStore, layers: Sequence[LayerStore]) -> Iterator[Problem]:
     """Every image has its manifest, its config, and each layer unpacked or as a blob."""
     try:
-        digests = sorted(set(images.manifests()))
+        stated = images.stated_ids()
     except LabboxError as error:
         yield Problem("unreadable", "index.json", error.message)
         return
-    for digest in digests:
+    for digest in sorted({digest for digest, _ in stated}):
         yield from _verify_manifest(images, layers, digest)
+    for digest, image_id in stated:
+        if image_id is not None and images.blobs.has(digest) and not _names_config(images.blobs.read(digest), image_id):
+            yield Problem("damaged", f"manifest {digest}", f"the index says it is image {image_id}, and it is not")
+
+
+def _names_config(manifest: bytes, image_id: Digest) -> bool:
+    try:
+        parsed = parse_manifest(manifest)
+    except LabboxError:
+        return True  # reported as unreadable already
+    return isinstance(parsed, Index) or parsed.config.digest == image_id
 
 
 def _verify_manifest(images: ImageStore, layers: Sequence[LayerStore], digest: Digest) -> Iterator[Problem]:

@@ -125,8 +125,10 @@ def test_a_template_that_cannot_be_read_says_so_in_gos_words(template: str, mess
         ),
         (
             "{{index .Config.Labels 5}}",
-            'template: :1:2: executing "" at <index .Config.Labels 5>: '
-            "error calling index: value has type int; should be string",
+            (
+                'template: :1:2: executing "" at <index .Config.Labels 5>: '
+                "error calling index: value has type int; should be string"
+            ),
         ),
         (
             "{{index .Config.Cmd 9}}",
@@ -137,8 +139,10 @@ def test_a_template_that_cannot_be_read_says_so_in_gos_words(template: str, mess
         ("{{upper}}", 'template: :1:2: executing "" at <upper>: wrong number of args for upper: got 0'),
         (
             "{{upper 5}}",
-            'template: :1:2: executing "" at <upper 5>: '
-            "error calling upper: wrong type for value; expected string; got int",
+            (
+                'template: :1:2: executing "" at <upper 5>: '
+                "error calling upper: wrong type for value; expected string; got int"
+            ),
         ),
         (
             '{{eq 1 "a"}}',

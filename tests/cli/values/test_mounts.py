@@ -44,8 +44,10 @@ def test_a_volume_is_read_as_docker_reads_it(text: str, mount: Mount) -> None:
         ("/x:/..", "invalid volume specification: '/x:/..': invalid specification: destination can't be '/'"),
         (
             "$x:/b",
-            'create $x: "$x" includes invalid characters for a local volume name, only '
-            '"[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed',
+            (
+                'create $x: "$x" includes invalid characters for a local volume name, only '
+                '"[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed'
+            ),
         ),
     ],
 )

@@ -13,6 +13,7 @@ from labbox.errors import UsageError
         ("80", [PortBinding(80)]),
         ("80/udp", [PortBinding(80, "udp")]),
         ("80/TCP", [PortBinding(80)]),
+        ("0:80", [PortBinding(80)]),
         ("8080:80", [PortBinding(80, host_port=8080)]),
         (":80", [PortBinding(80)]),
         ("127.0.0.1::80", [PortBinding(80)]),

@@ -142,7 +142,8 @@ class ArchiveServer:
         if self.cuts.get(path):
             body = content[start : start + self.cuts[path].pop(0)]
             request.send_response(206 if start else 200)
-            request.send_header("Content-Length", str(len(content) - start))
+            for name, value in {**headers, "Content-Length": str(len(content) - start)}.items():
+                request.send_header(name, value)
             request.end_headers()
             request.wfile.write(body)
             request.close_connection = True

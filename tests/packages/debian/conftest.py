@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from labbox.packages.debian.transport import Transport
 from packages.debian.archive_server import ArchiveServer
 
 
@@ -21,3 +22,10 @@ def server() -> Iterator[ArchiveServer]:
     archive.start()
     yield archive
     archive.stop()
+
+
+@pytest.fixture
+def transport() -> Iterator[Transport]:
+    """Connections that are closed in the end."""
+    with Transport() as made:
+        yield made

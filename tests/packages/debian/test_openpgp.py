@@ -105,6 +105,6 @@ def test_the_keys_of_the_archive_that_ship_with_labbox_are_whole() -> None:
 
 
 def test_a_key_that_is_not_its_fingerprint_is_refused() -> None:
-    text = "Label: x\nFingerprint: 00\nExpires: 2030-01-01T00:00:00Z\nPacket:\n BGAEHQwBAAABEAAB\n"
+    text = "Label: x\nFingerprint: 00\nExpires: 2030-01-01T00:00:00Z\nPacket:\n BGAEHQwBAAgBAAgD\n"
     with pytest.raises(SignatureError, match="is damaged"):
         list(read_keys(text))

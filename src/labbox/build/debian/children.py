@@ -58,9 +58,20 @@ def _live(function: Callable[[Report], object], writer: int, parent: int) -> Non
             _send(writer, ("result", function(report)))
         except (LabboxError, OSError) as error:
             _send(writer, ("error", error))
+        except Exception as error:  # noqa: BLE001  (a worker's end: the parent raises it)
+            _send(writer, ("error", EngineError(f"internal error in the build: {_describe(error)}")))
         status = 0
     finally:
         os._exit(status)
+
+
+def _describe(error: BaseException) -> str:
+    """An exception with the line it comes from; traceback's own means need files that a chamber does not have."""
+    place, step = "", error.__traceback__
+    while step is not None:
+        place = f"{os.path.basename(step.tb_frame.f_code.co_filename)}:{step.tb_lineno}"
+        step = step.tb_next
+    return f"{type(error).__name__}: {error} ({place})"
 
 
 def _end(child: int, reader: int) -> None:

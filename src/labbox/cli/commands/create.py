@@ -3,7 +3,7 @@
 from labbox.cli.commands.run import create_from_command_line
 from labbox.cli.container_flags import CONTAINER_FLAGS
 from labbox.cli.container_request import read_request
-from labbox.cli.failures import engine_failures
+from labbox.cli.failures import EngineFailures
 from labbox.cli.flags import Arguments, Command
 from labbox.cli.session import open_engine
 
@@ -20,7 +20,7 @@ COMMAND = Command(
 
 def execute(arguments: Arguments) -> int:
     """Create a container and print its id."""
-    with engine_failures():
+    with EngineFailures():
         container = create_from_command_line(open_engine(), arguments, read_request(arguments))
     print(container.spec.id)
     return 0

@@ -1,13 +1,10 @@
 """`labbox run`."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-
 from labbox.actions.create import ContainerRequest, create_container
 from labbox.cli.attaching import carry, check_terminal, exit_code_of, read_detach_keys
 from labbox.cli.container_flags import CONTAINER_FLAGS, DETACH_KEYS_FLAG, SIGNAL_PROXY_FLAG
 from labbox.cli.container_request import read_attached_streams, read_request
-from labbox.cli.failures import engine_failures
+from labbox.cli.failures import EngineFailures
 from labbox.cli.flags import Arguments, Command, Flag
 from labbox.cli.images_for_containers import get_image
 from labbox.cli.report import print_failure
@@ -38,11 +35,11 @@ def execute(arguments: Arguments) -> int:
     if detached and arguments.is_set("attach"):
         raise LabboxError("conflicting options: cannot specify both --attach and --detach")
     streams = read_attached_streams(arguments, detached=detached)
-    with engine_failures():
+    with EngineFailures():
         request = read_request(arguments)
         detach_keys = read_detach_keys(arguments)
     check_terminal(terminal=request.spec.terminal, stdin="stdin" in streams)
-    with engine_failures():
+    with EngineFailures():
         engine = open_engine()
         container = create_from_command_line(engine, arguments, request)
         return _start(engine, container, arguments, streams, detach_keys)
@@ -70,8 +67,11 @@ def _start(
 ) -> int:
     terminal = container.spec.terminal
     outputs = tuple(stream for stream in streams if stream != "stdin")
-    with _removed_on_failure(engine, container):
+    try:
         connection, failure = engine.start(container, attach=outputs, stdin="stdin" in streams)
+    except (LabboxError, OSError):
+        _forget(engine, container)
+        raise
     with connection:
         if failure is not None:
             print_failure(failure.message, None)
@@ -90,19 +90,12 @@ def _start(
     return exit_code_of(outcome, engine, container)
 
 
-@contextmanager
-def _removed_on_failure(engine: EmbeddedEngine, container: Container) -> Iterator[None]:
-    """A container that cannot start for want of a port or a folder leaves nothing behind."""
-    try:
-        yield
-    except (LabboxError, OSError):
-        _forget(engine, container)
-        raise
-
-
 def _forget(engine: EmbeddedEngine, container: Container) -> None:
-    with suppress(LabboxError):
+    """A container that cannot start, for want of a port or a folder, leaves nothing behind."""
+    try:
         engine.remove(engine.find(container.spec.id), force=True, volumes=True)
+    except LabboxError:
+        return
 
 
 def _reserve_id_file(path: str | None) -> str | None:

@@ -16,7 +16,7 @@ def parse_published(text: str) -> list[PortBinding]:
         raise UsageError(f"no port specified: {text}<empty>")
     container_text, protocol = _split_protocol(container_text)
     container_ports = _parse_range(container_text, f"invalid containerPort: {container_text}")
-    host_ports = _parse_range(host_text, f"invalid hostPort: {host_text}") if host_text else None
+    host_ports = _parse_range(host_text, f"invalid hostPort: {host_text}", lowest=0) if host_text else None
     return _pair(container_ports, host_ports, address, protocol, f"{container_text} and {host_text}")
 
 
@@ -80,9 +80,9 @@ def _split_protocol(text: str) -> tuple[str, Protocol]:
     raise UsageError(f"invalid proto: {name}")
 
 
-def _parse_range(text: str, message: str) -> range:
+def _parse_range(text: str, message: str, *, lowest: int = 1) -> range:
     first, dash, last = text.partition("-")
     ports = [int(port) for port in (first, last if dash else first) if port.isascii() and port.isdigit()]
-    if len(ports) != 2 or not 0 < ports[0] <= ports[1] <= _HIGHEST_PORT:
+    if len(ports) != 2 or not lowest <= ports[0] <= ports[1] <= _HIGHEST_PORT:
         raise UsageError(message)
     return range(ports[0], ports[1] + 1)

@@ -2,14 +2,14 @@
 
 import os
 from collections.abc import Callable
-from typing import TypeVar
 
-from labbox.engine.embedded.exec_stage import join_outer_user_namespace
+from labbox.engine.embedded.departure import join_outer_user_namespace
 from labbox.engine.embedded.host import Host
 from labbox.engine.embedded.overlay import mount_overlay
 from labbox.engine.embedded.records import Container
 from labbox.errors import ConflictError
 from labbox.files import take_lock
+from labbox.lightweight_typing import TypeVar
 from labbox.linux import mounts, namespaces
 from labbox.linux.idmap import Identity, enter_user_namespace, run_forked
 

@@ -9,17 +9,21 @@ import struct
 import termios
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from labbox.lightweight_typing import Any, NamedTuple
 
 from labbox.engine.embedded import frames
 from labbox.engine.embedded.folders import ContainerFolder
 from labbox.errors import UsageError
+from labbox.lightweight_typing import Any, NamedTuple
 from labbox.linux import terminals
+from labbox.linux.raw_terminal import raw_mode
 
 DEFAULT_DETACH_KEYS = b"\x10\x11"  # ctrl-p ctrl-q
 _CHUNK = 1 << 16
-# What `docker run --sig-proxy` does not pass on: the kernel's own business, and what resizes the terminal.
-_NOT_PROXIED = {signal.SIGKILL, signal.SIGSTOP, signal.SIGCHLD, signal.SIGPIPE, signal.SIGWINCH, signal.SIGURG}
+# What `docker run --sig-proxy` does not pass on: the kernel's own business, job control, faults of this very process.
+_NOT_PROXIED = {
+    signal.SIGKILL, signal.SIGSTOP, signal.SIGCHLD, signal.SIGPIPE, signal.SIGWINCH, signal.SIGURG,
+    signal.SIGTTIN, signal.SIGTTOU, signal.SIGTSTP, signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE,
+}  # fmt: skip
 
 
 class Outcome(NamedTuple):
@@ -60,17 +64,20 @@ class Attachment:
         socket.send_fds(self._connection, [frame], [descriptor])
 
     def wait_started(self) -> Outcome | None:
-        """Wait until the command runs (None), or until it is known that it does not."""
+        """Wait until the command runs (None), or until it is known that it does not.
+
+        What the command has written before that is news is kept for `proxy`.
+        """
+        early: list[tuple[int, bytes]] = []
         for kind, payload in self._frames():
             if kind == frames.STARTED:
+                self._waiting = [*early, *self._waiting]
                 return None
-            if kind in {frames.STDOUT, frames.STDERR}:
-                self._waiting.append((kind, payload))
-            else:
-                outcome = _outcome_of(kind, payload)
-                if outcome is not None:
-                    self._waiting.append((kind, payload))
-                    return outcome if outcome.kind == "failed" else None
+            early.append((kind, payload))
+            outcome = _outcome_of(kind, payload)
+            if outcome is not None:
+                self._waiting = [*early, *self._waiting]
+                return outcome if outcome.kind == "failed" else None
         return Outcome("lost")
 
     def wait(self) -> Outcome:
@@ -87,7 +94,7 @@ class Attachment:
         """Carry bytes between these descriptors and the container until it ends or the keys are pressed."""
         with ExitStack() as stack:
             if terminal and stdin is not None and os.isatty(stdin):
-                stack.enter_context(terminals.raw_mode(stdin))
+                stack.enter_context(raw_mode(stdin))
             if terminal and os.isatty(stdout):
                 stack.enter_context(on_resize(stdout, lambda rows, columns: self.send(_resize(rows, columns))))
             if proxy_signals:
@@ -100,18 +107,21 @@ class Attachment:
         poller.register(self._connection, select.POLLIN)
         if stdin is not None:
             poller.register(stdin, select.POLLIN)
-        while True:
-            outcome = self._write_out(outputs)
-            if outcome is not None:
-                return outcome
-            for descriptor, _ in poller.poll():
-                if descriptor == stdin:
-                    if not self._send_input(stdin, keys):
-                        poller.unregister(stdin)
-                    if keys is not None and keys.pressed:
-                        return Outcome("detached")
-                elif not self._receive():
-                    return self._write_out(outputs) or Outcome("lost")
+        with woken_by_signals(poller) as wakeup:
+            while True:
+                outcome = self._write_out(outputs)
+                if outcome is not None:
+                    return outcome
+                for descriptor, _ in poller.poll():
+                    if descriptor == wakeup:
+                        os.read(wakeup, _CHUNK)
+                    elif descriptor == stdin:
+                        if not self._send_input(stdin, keys):
+                            poller.unregister(stdin)
+                        if keys is not None and keys.pressed:
+                            return Outcome("detached")
+                    elif not self._receive():
+                        return self._write_out(outputs) or Outcome("lost")
 
     def _send_input(self, stdin: int, keys: "DetachKeys | None") -> bool:
         """One read of input; False at its end."""
@@ -237,6 +247,24 @@ def write_all(descriptor: int, data: bytes) -> None:
 
 
 @contextmanager
+def woken_by_signals(poller: select.poll) -> Iterator[int]:
+    """A descriptor, watched by `poller`, that becomes readable with every signal that has a handler.
+
+    Without it a signal that arrives just before poll(2) is handled only when something else ends the waiting.
+    """
+    reader, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    former = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    poller.register(reader, select.POLLIN)
+    try:
+        yield reader
+    finally:
+        signal.set_wakeup_fd(former)
+        poller.unregister(reader)
+        os.close(reader)
+        os.close(writer)
+
+
+@contextmanager
 def on_resize(descriptor: int, callback: Callable[[int, int], None]) -> Iterator[None]:
     """Call back with rows and columns now and whenever the terminal changes its size."""
 
@@ -257,17 +285,14 @@ def on_resize(descriptor: int, callback: Callable[[int, int], None]) -> Iterator
 @contextmanager
 def _signals_to(callback: Callable[[int], None]) -> Iterator[None]:
     """Pass every signal that this process receives to `callback` instead."""
-    numbers = [number for number in signal.valid_signals() if number not in _NOT_PROXIED and number < signal.SIGRTMIN]
     former: dict[int, Any] = {}
-    for number in numbers:
-        if number in {signal.SIGTTIN, signal.SIGTTOU, signal.SIGTSTP, signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE}:
-            continue
+    for number in signal.valid_signals() - _NOT_PROXIED - set(range(signal.SIGRTMIN, signal.NSIG)):
         former[number] = signal.signal(number, lambda received, _frame: callback(received))
     try:
         yield
     finally:
-        for number, handler in former.items():
-            signal.signal(number, handler)
+        for proxied, handler in former.items():
+            signal.signal(proxied, handler)
 
 
 def _resize(rows: int, columns: int) -> bytes:

@@ -9,7 +9,7 @@ import json
 import os
 from typing import Any
 
-from labbox.engine.embedded.operations import Operation
+from labbox.engine.embedded.operation import Operation
 from labbox.engine.embedded.plain_yaml import parse_yaml
 from labbox.engine.specification import GpuRequest
 from labbox.errors import EngineError

@@ -5,11 +5,11 @@ import os
 import socket
 import struct
 from collections.abc import Callable
-from labbox.lightweight_typing import Protocol
 
 from labbox.engine.embedded import frames
 from labbox.engine.embedded.logs import STDERR, STDOUT
 from labbox.engine.embedded.loop import READABLE, WRITABLE, Loop
+from labbox.lightweight_typing import Protocol
 
 _OUTPUT_LIMIT = 1 << 20
 _STREAM_NAMES = {STDOUT: "stdout", STDERR: "stderr"}

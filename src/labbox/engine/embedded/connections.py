@@ -3,10 +3,10 @@
 import errno
 import socket
 from collections.abc import Callable
-from labbox.lightweight_typing import Any, NamedTuple
 
 from labbox.engine.embedded.loop import READABLE, WRITABLE, Loop, Timer
 from labbox.engine.embedded.streams import COPY_SIZE, StreamPair, reset
+from labbox.lightweight_typing import Any, NamedTuple
 
 _ACCEPTS_PER_TURN = 64
 _SECONDS_UNTIL_RETRY = 0.1
@@ -23,6 +23,7 @@ class Target(NamedTuple):
 class Dial:
     """An attempt to connect to the first of several targets that accepts.
 
+    When the process is out of descriptors it waits until others have ended.
     After `start` it calls `on_connected(socket)` or, when all have refused, `on_failed()`: once, perhaps at once.
     """
 
@@ -38,6 +39,7 @@ class Dial:
         self._on_connected = on_connected
         self._on_failed = on_failed
         self._socket: socket.socket | None = None
+        self._retry: Timer | None = None
 
     def start(self) -> None:
         """Begin with the first target."""
@@ -46,25 +48,29 @@ class Dial:
     def cancel(self) -> None:
         """Give up without calling back; harmless when it is over."""
         self._remaining.clear()
+        if self._retry is not None:
+            self._retry.cancel()
         self._drop_socket()
 
     def _try_next(self) -> None:
         while self._remaining:
             target = self._remaining.pop(0)
-            if self._start(target):
-                return
+            try:
+                if self._start(target):
+                    return
+            except OSError as error:
+                self._drop_socket()
+                if error.errno in _OUT_OF_RESOURCES:
+                    self._remaining.insert(0, target)
+                    self._retry = self._loop.call_later(_SECONDS_UNTIL_RETRY, self._try_next)
+                    return
         self._on_failed()
 
     def _start(self, target: Target) -> bool:
-        try:
-            self._socket = socket.socket(target.family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
-            error = self._socket.connect_ex(target.address)
-        except OSError:
-            error = errno.EADDRNOTAVAIL
-        if error not in (0, errno.EINPROGRESS):
+        self._socket = socket.socket(target.family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+        if self._socket.connect_ex(target.address) not in (0, errno.EINPROGRESS):
             self._drop_socket()
             return False
-        assert self._socket is not None
         self._loop.watch(self._socket.fileno(), WRITABLE, self._finish)
         return True
 

@@ -4,11 +4,11 @@ import errno
 import os
 import socket
 from collections.abc import Sequence
-from labbox.lightweight_typing import Any
 
 from labbox.engine.embedded.connections import Target
 from labbox.engine.embedded.loop import READABLE, Loop, Timer
 from labbox.engine.embedded.network import NAMESERVER_ADDRESS
+from labbox.lightweight_typing import Any
 
 DNS_PORT = 53
 HOST_RESOLV_CONF = "/etc/resolv.conf"

@@ -5,10 +5,10 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from labbox.lightweight_typing import TYPE_CHECKING, TypeVar
 
 from labbox.engine.embedded import attachment, frames, records, removal
 from labbox.engine.embedded.attachment import Attachment, Outcome
+from labbox.engine.embedded.departure import warm_stages
 from labbox.engine.embedded.host import Host
 from labbox.engine.embedded.logs import LogReader
 from labbox.engine.embedded.modes import choose_identity
@@ -18,6 +18,7 @@ from labbox.engine.embedded.records import Container
 from labbox.engine.specification import ContainerSpec, ExecSpec
 from labbox.errors import ConflictError, NotFoundError
 from labbox.files import take_lock
+from labbox.lightweight_typing import TYPE_CHECKING, TypeVar
 from labbox.linux.idmap import Identity
 from labbox.linux.process import close_from
 from labbox.settings import Settings
@@ -100,6 +101,7 @@ class EmbeddedEngine:
                 limits=limits,
             )
             listener = attachment.listen(container.folder)
+            warm_stages()
             ours, theirs = socket.socketpair()
             kept = (lock, listener.fileno(), theirs.fileno(), *(publisher.descriptors if publisher else ()))
             sys.stdout.flush()

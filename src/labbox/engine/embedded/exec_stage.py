@@ -6,37 +6,15 @@ read-only mount (see `interpreter`); the second joins everything else, forks the
 
 import os
 import select
-from typing import Any
 
-from labbox.engine.embedded import init, interpreter, messages
+from labbox.engine.embedded import init, messages
+from labbox.engine.embedded.failures import exit_code_of, report_failure
 from labbox.engine.embedded.payload import make_payload
-from labbox.engine.embedded.stage import report_failure
-from labbox.linux import mounts, namespaces, terminals
+from labbox.lightweight_typing import Any
+from labbox.linux import namespaces, terminals
 from labbox.linux.process import PR_SET_DUMPABLE, prctl, reset_signals
 
 _DRAIN_SIZE = 1 << 16
-
-
-def join_container(plan: dict[str, Any], plan_descriptor: int, channel: int) -> None:
-    """In the command line's forked child: become root of the container's outer user namespace, go on. Does not return.
-
-    Plan keys beside the payload's: `pid` of init, `join` (namespace flags), `inner` (init has a user namespace of its
-    own inside), `cgroups` (files to write our number to).
-    """
-    for path in plan["cgroups"]:
-        with open(path, "w", encoding="ascii") as file:
-            file.write(str(os.getpid()))
-    python = interpreter.interpreter_path()
-    protected = interpreter.needs_protection(python, plan["payload"]["mode"])
-    container = os.pidfd_open(plan["pid"])
-    if plan["payload"]["mode"] != "root":
-        join_outer_user_namespace(plan["pid"])
-    if not protected:
-        main(plan_descriptor, channel, container)
-    namespaces.unshare(namespaces.CLONE_NEWNS)
-    mounts.set_propagation("/", mounts.MS_REC | mounts.MS_SLAVE)
-    interpreter.protect(python)
-    interpreter.execute_module(python, __name__, (plan_descriptor, channel, container))
 
 
 def main(plan_descriptor: int, channel_descriptor: int, container: int) -> None:
@@ -55,17 +33,6 @@ def main(plan_descriptor: int, channel_descriptor: int, container: int) -> None:
         report_failure(channel, error)
     finally:
         os._exit(125)
-
-
-def join_outer_user_namespace(pid: int) -> None:
-    """Become root of the user namespace that owns the mounts of process `pid`, as whose creator we may."""
-    mount_namespace = namespaces.open_namespace(pid, "mnt")
-    outer = namespaces.owning_user_namespace(mount_namespace)
-    namespaces.setns(outer, namespaces.CLONE_NEWUSER)
-    os.close(outer)
-    os.close(mount_namespace)
-    os.setresgid(0, 0, 0)
-    os.setresuid(0, 0, 0)
 
 
 def _run(channel: messages.Channel, plan: dict[str, Any]) -> None:
@@ -105,7 +72,7 @@ def _await_child(channel: messages.Channel, child: int, master: int) -> None:
                 poller.unregister(master)
     _, status = os.waitpid(child, 0)
     try:
-        messages.send(channel, "exited", init.exit_code_of(status))
+        messages.send(channel, "exited", exit_code_of(status))
     except BrokenPipeError:
         pass
     os._exit(0)

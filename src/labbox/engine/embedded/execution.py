@@ -5,21 +5,22 @@ import select
 import signal
 import sys
 from contextlib import ExitStack
-from typing import Any
 
-from labbox.engine.embedded import exec_stage, frames, messages
-from labbox.engine.embedded.attachment import DetachKeys, Outcome, connect, on_resize, write_all
+from labbox.engine.embedded import frames, messages
+from labbox.engine.embedded.attachment import DetachKeys, Outcome, connect, on_resize, woken_by_signals, write_all
+from labbox.engine.embedded.departure import join_container
+from labbox.engine.embedded.failures import raise_failure, report_failure
 from labbox.engine.embedded.folders import ContainerFolder
 from labbox.engine.embedded.host import Host
-from labbox.engine.embedded.init import raise_failure
 from labbox.engine.embedded.plan import plan_exec_payload
 from labbox.engine.embedded.records import Container
-from labbox.engine.embedded.stage import report_failure
 from labbox.engine.specification import ExecSpec
 from labbox.errors import ConflictError
+from labbox.lightweight_typing import Any
 from labbox.linux import namespaces, terminals
 from labbox.linux.idmap import Identity
 from labbox.linux.process import close_from
+from labbox.linux.raw_terminal import raw_mode
 
 _CHUNK = 1 << 16
 _FAILED_TO_START = 126
@@ -68,7 +69,7 @@ class Execution:
         with ExitStack() as stack:
             keys = None
             if self._terminal and stdin is not None and os.isatty(stdin):
-                stack.enter_context(terminals.raw_mode(stdin))
+                stack.enter_context(raw_mode(stdin))
                 keys = DetachKeys(detach_keys)
             if self._terminal and os.isatty(stdout):
                 stack.enter_context(on_resize(stdout, lambda *size: terminals.set_size(self._master, *size)))
@@ -90,18 +91,21 @@ class Execution:
         if stdin is not None:
             poller.register(stdin, select.POLLIN)
         outcome: Outcome | None = None
-        while outcome is None:
-            for descriptor, _ in poller.poll():
-                if descriptor == stdin:
-                    if not self._send_input(stdin, keys):
-                        poller.unregister(stdin)
-                    if keys is not None and keys.pressed:
-                        return Outcome("detached")
-                elif descriptor in outputs:
-                    if not _copy(descriptor, outputs[descriptor]):
-                        poller.unregister(descriptor)
-                else:
-                    outcome = self._read_end()
+        with woken_by_signals(poller) as wakeup:
+            while outcome is None:
+                for descriptor, _ in poller.poll():
+                    if descriptor == wakeup:
+                        os.read(wakeup, _CHUNK)
+                    elif descriptor == stdin:
+                        if not self._send_input(stdin, keys):
+                            poller.unregister(stdin)
+                        if keys is not None and keys.pressed:
+                            return Outcome("detached")
+                    elif descriptor in outputs:
+                        if not _copy(descriptor, outputs[descriptor]):
+                            poller.unregister(descriptor)
+                    else:
+                        outcome = self._read_end()
         for descriptor, target in outputs.items():
             _copy_rest(descriptor, target)
         return outcome
@@ -205,7 +209,7 @@ def _become_joiner(plan: dict[str, Any], descriptor: int, channel: messages.Chan
             os.set_inheritable(number, True)
         close_from(3, (descriptor, channel.fileno(), *plan["standard"]))
         signal.pthread_sigmask(signal.SIG_SETMASK, [])
-        exec_stage.join_container(plan, descriptor, channel.fileno())
+        join_container(plan, descriptor, channel.fileno())
     except BaseException as error:  # noqa: BLE001  (the process ends here, and the command line tells what it said)
         report_failure(channel, error)
     finally:

@@ -1,6 +1,7 @@
 """Where a container keeps its things on disk: one folder per container, one name per link."""
 
 import os
+
 from labbox.lightweight_typing import NamedTuple
 
 

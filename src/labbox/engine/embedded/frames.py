@@ -8,6 +8,7 @@ feed it), `detach_stops_input`. The monitor answers with output frames and ends 
 import json
 import struct
 from collections.abc import Iterator
+
 from labbox.lightweight_typing import Any
 
 HELLO = 0

@@ -13,7 +13,7 @@ import subprocess
 from typing import NamedTuple
 
 from labbox.engine.embedded import cdi
-from labbox.engine.embedded.operations import Operation
+from labbox.engine.embedded.operation import Operation
 from labbox.engine.specification import GpuRequest
 from labbox.errors import EngineError
 

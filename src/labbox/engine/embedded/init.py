@@ -6,15 +6,16 @@ after the time-out of `stop`; with init in front it ends at once. `--no-init` ma
 
 import marshal
 import os
-import signal
-from labbox.lightweight_typing import Any
 
 from labbox.engine.embedded import messages
+from labbox.engine.embedded.failures import describe_failure, exit_code_of, raise_failure
 from labbox.engine.embedded.payload import Payload, make_payload, start_payload
-from labbox.errors import CommandNotFoundError, EngineError
+from labbox.errors import EngineError
+from labbox.lightweight_modules import signal
+from labbox.lightweight_typing import Any
 from labbox.linux.idmap import Identity, IdRange, enter_user_namespace
-from labbox.linux.seccomp import install_listener
 from labbox.linux.process import PR_SET_DUMPABLE, PR_SET_PDEATHSIG, close_from, prctl, set_process_name
+from labbox.linux.seccomp import install_listener
 
 
 def run_command(channel: messages.Channel, plan: dict[str, Any]) -> None:
@@ -64,24 +65,11 @@ def fork_payload(payload: Payload, standard: tuple[int, ...]) -> int:
     return child
 
 
-def raise_failure(exit_code: int, text: str) -> None:
-    """Raise the error that a started process reported by its exit code and text."""
-    kind = CommandNotFoundError if exit_code == CommandNotFoundError.exit_code else EngineError
-    raise kind(text, exit_code=exit_code)
-
-
-def exit_code_of(status: int) -> int:
-    """docker's exit code for a wait status: the process's own, or 128+n for signal n."""
-    return 128 + os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
-
-
 def _become_only_user(payload: Payload) -> None:
     """With one id only: what was root while mounting becomes the container's user in a nested user namespace."""
     if (payload.user.uid, payload.user.gid) == (0, 0):
         return
-    inner = Identity(
-        mode="single", uids=(IdRange(payload.user.uid, 0, 1),), gids=(IdRange(payload.user.gid, 0, 1),)
-    )
+    inner = Identity(mode="single", uids=(IdRange(payload.user.uid, 0, 1),), gids=(IdRange(payload.user.gid, 0, 1),))
     enter_user_namespace(inner)
     # Changed credentials have reset both.
     prctl(PR_SET_DUMPABLE, 0)
@@ -91,10 +79,9 @@ def _become_only_user(payload: Payload) -> None:
 def _start_or_report(payload: Payload, standard: tuple[int, ...], writer: int) -> None:
     try:
         start_payload(payload, standard, keep=writer)
-    except EngineError as error:
-        os.write(writer, marshal.dumps((error.exit_code, str(error))))
-    except OSError as error:
-        os.write(writer, marshal.dumps((EngineError.exit_code, error.strerror or str(error))))
+    except BaseException as error:  # noqa: BLE001  (the process ends here, and its parent tells what it said)
+        exit_code = error.exit_code if isinstance(error, EngineError) else EngineError.exit_code
+        os.write(writer, marshal.dumps((exit_code, describe_failure(error))))
     finally:
         os._exit(EngineError.exit_code)
 

@@ -11,6 +11,7 @@ from labbox.linux import mounts
 from labbox.linux.idmap import Mode
 
 # Isolated, without site-packages, without bytecode files: nothing of the user's environment decides what runs.
+_SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 _OPTIONS = ("-I", "-S", "-B", "-E")
 
 
@@ -39,10 +40,23 @@ def protect(path: str) -> None:
         os.close(tree)
 
 
+def warm_bytecode(modules: tuple[str, ...]) -> None:
+    """Import modules whose compiled form is not on disk, so that it is written where Python may.
+
+    The container's own processes never write any, and would otherwise compile themselves at every start: some
+    installers leave that to the first import.
+    """
+    for name in modules:
+        folder, _, stem = os.path.join(_SOURCE, *name.split(".")).rpartition("/")
+        compiled = os.path.join(folder, "__pycache__", f"{stem}.{sys.implementation.cache_tag}.pyc")
+        if not os.path.exists(compiled):
+            __import__(name)
+
+
 def execute_module(path: str, module: str, descriptors: tuple[int, ...]) -> None:
     """Replace this process by Python calling `module.main(*descriptors)`; the descriptors stay open in it."""
     for descriptor in descriptors:
         os.set_inheritable(descriptor, True)
-    source = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
-    program = f"import sys;sys.path.insert(0,{source!r});from {module} import main;main{descriptors!r}"
+    # Nothing in there lives long enough for the collector to find anything.
+    program = f"import gc,sys;gc.disable();sys.path.insert(0,{_SOURCE!r});from {module} import main;main{descriptors!r}"
     os.execve(path, [path, *_OPTIONS, "-c", program], {"LC_ALL": "C.UTF-8"})

@@ -9,6 +9,7 @@ import os
 import struct
 import time
 from collections.abc import Iterator
+
 from labbox.lightweight_typing import NamedTuple
 
 STDOUT = 1

@@ -4,15 +4,17 @@ Both ends are the same Python on the same machine, forked or executed from one a
 no import.
 """
 
-import array
 import marshal
 import os
-import socket
+import struct
+
+from labbox.lightweight_modules import socket
 from labbox.lightweight_typing import Any
 
 Channel = socket.socket
 
 _LARGEST = 1 << 18
+_INT = struct.Struct("i")  # `array` would import collections, 4 ms
 _MOST_DESCRIPTORS = 16
 
 
@@ -29,25 +31,26 @@ def adopt(descriptor: int) -> Channel:
 
 def send(channel: Channel, kind: str, value: Any = None, descriptors: tuple[int, ...] = ()) -> None:
     """Send one message; BrokenPipeError when the other side is gone."""
-    ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))] if descriptors else []
+    ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack(f"{len(descriptors)}i", *descriptors))] if descriptors else []
     channel.sendmsg([marshal.dumps((kind, value))], ancillary)
 
 
 def receive(channel: Channel) -> tuple[str, Any, list[int]] | None:
     """The next message with its descriptors (close-on-exec), or None when the other side is gone."""
-    size = array.array("i").itemsize * _MOST_DESCRIPTORS
+    size = _INT.size * _MOST_DESCRIPTORS
     try:
         data, ancillary, _, _ = channel.recvmsg(_LARGEST, socket.CMSG_LEN(size), socket.MSG_CMSG_CLOEXEC)
     except ConnectionResetError:
         return None
     if not data:
         return None
-    descriptors = array.array("i")
+    descriptors: list[int] = []
     for level, kind, payload in ancillary:
         if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
-            descriptors.frombytes(payload[: len(payload) - len(payload) % descriptors.itemsize])
+            whole = payload[: len(payload) - len(payload) % _INT.size]
+            descriptors += [number for (number,) in _INT.iter_unpack(whole)]
     name, value = marshal.loads(data)
-    return name, value, list(descriptors)
+    return name, value, descriptors
 
 
 def write_plan(plan: dict[str, Any]) -> int:

@@ -9,18 +9,18 @@ import os
 import signal
 import socket
 from time import monotonic
-from labbox.lightweight_typing import Any, NamedTuple, Protocol
 
 from labbox.engine.embedded import frames, messages, records, removal
 from labbox.engine.embedded.clients import Clients
-from labbox.engine.embedded.init import exit_code_of
+from labbox.engine.embedded.departure import leave_host
+from labbox.engine.embedded.failures import exit_code_of, report_failure
 from labbox.engine.embedded.logs import LogWriter
 from labbox.engine.embedded.loop import READABLE, Loop, Timer
 from labbox.engine.embedded.pipes import ContainerStreams
 from labbox.engine.embedded.records import Container
-from labbox.engine.embedded.stage import leave_host, report_failure
 from labbox.engine.embedded.timestamps import now_text
 from labbox.engine.specification import PortBinding
+from labbox.lightweight_typing import Any, NamedTuple, Protocol
 from labbox.linux import process
 from labbox.linux.idmap import Identity
 from labbox.processes import identify
@@ -243,10 +243,17 @@ class Monitor:
 
     def _serve_network(self, tcp: list[int], dns: list[int]) -> None:
         # Only containers with a network of their own need the relay.
+        from labbox.engine.embedded.dns import Resolvers  # noqa: PLC0415
         from labbox.engine.embedded.network import RelaySockets  # noqa: PLC0415
         from labbox.engine.embedded.relay_outbound import OutboundRelay  # noqa: PLC0415
 
-        self._relay = OutboundRelay(self._loop, RelaySockets(tcp=tuple(tcp), dns=tuple(dns)))
+        spec = self._container.spec
+        self._relay = OutboundRelay(
+            self._loop,
+            RelaySockets(tcp=tuple(tcp), dns=tuple(dns)),
+            resolvers=Resolvers(spec.dns),
+            reach_host=any(entry.endswith(":host-gateway") for entry in spec.extra_hosts),
+        )
 
     def _channel_closed(self) -> None:
         assert self._channel is not None

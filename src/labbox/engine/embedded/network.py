@@ -9,10 +9,10 @@ QEMU's user network, which people know.
 
 import errno
 import os
-import socket
-from labbox.lightweight_typing import NamedTuple
 
 from labbox.errors import UnsupportedError
+from labbox.lightweight_modules import socket
+from labbox.lightweight_typing import NamedTuple
 from labbox.linux import netlink, nftables
 
 CONTAINER_ADDRESS = "10.0.2.15"
@@ -39,10 +39,11 @@ class RelaySockets(NamedTuple):
 def set_up_network(*, ipv6: bool) -> RelaySockets:
     """Give this new network namespace its address, routes and redirects, and the sockets that serve them.
 
-    For the process that made the namespace, with CAP_NET_ADMIN over it. Raises UnsupportedError when the kernel
-    lacks what redirecting needs.
+    For the process that made the namespace, with CAP_NET_ADMIN over it and /proc in sight. Raises UnsupportedError
+    when the kernel lacks what redirecting needs.
     """
     bring_loopback_up()
+    ipv6 = ipv6 and _has_ipv6()
     sockets = open_relay_sockets(ipv6=ipv6)
     configure_container_network(RELAY_TCP_PORT, RELAY_DNS_PORT, ipv6=ipv6)
     return sockets
@@ -106,13 +107,25 @@ def hosts_text(hostname: str) -> str:
     )
 
 
+def _has_ipv6() -> bool:
+    """True unless the kernel lacks IPv6, or the host's settings switch it off in new network namespaces."""
+    try:
+        with open("/proc/sys/net/ipv6/conf/lo/disable_ipv6", encoding="ascii") as file:
+            return file.read().strip() == "0"
+    except FileNotFoundError:
+        return False
+
+
 def _open_loopback(family: int, kind: int, port: int) -> int:
     address = "::1" if family == socket.AF_INET6 else "127.0.0.1"
-    with socket.socket(family, kind | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC) as opened:
+    opened = socket.socket(family, kind | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+    try:
         opened.bind((address, port))
         if kind == socket.SOCK_STREAM:
             opened.listen(_BACKLOG)
         return opened.detach()
+    finally:
+        opened.close()
 
 
 def _is_default_route(fields: list[str]) -> bool:

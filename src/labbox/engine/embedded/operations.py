@@ -7,15 +7,13 @@ Source for the set and its order: the OCI runtime specification, "Linux containe
 
 import os
 import stat
-from collections.abc import Callable
-from labbox.lightweight_typing import Any
 
-from labbox.engine.embedded import volumes
 from labbox.engine.embedded.idmapped import map_ids
+from labbox.engine.embedded.operation import Operation
 from labbox.engine.embedded.rooted import make_file, make_folder, open_in_root, split
+from labbox.engine.embedded.volume_content import fill_when_empty
+from labbox.lightweight_typing import Callable
 from labbox.linux import mounts
-
-Operation = tuple[str, dict[str, Any]]
 
 _PRIVATE_FLAGS = mounts.MS_NOSUID | mounts.MS_NODEV | mounts.MS_NOEXEC
 # major and minor numbers of the devices every container has (Documentation/admin-guide/devices.txt)
@@ -68,7 +66,7 @@ def _volume(root: int, *, source: str, target: str, read_only: bool, copy: bool)
         os.close(make_folder(root, target))
         folder = open_in_root(root, target, os.O_RDONLY | os.O_DIRECTORY)
         try:
-            volumes.fill_when_empty(folder, source)
+            fill_when_empty(folder, source)
         finally:
             os.close(folder)
     _bind(root, source=source, target=target, read_only=read_only, recursive=False, idmap=None)

@@ -7,8 +7,8 @@ documentation.
 
 import os
 import stat
-from labbox.lightweight_typing import Any
 
+from labbox.lightweight_typing import Any
 from labbox.linux import mounts
 
 

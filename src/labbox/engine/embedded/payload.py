@@ -7,10 +7,10 @@ exec: only imported modules, `os` and system calls.
 import errno
 import os
 import resource
-from labbox.lightweight_typing import Any, NamedTuple
 
 from labbox.engine.embedded.users import ContainerUser, find_user
 from labbox.errors import CommandNotExecutableError, CommandNotFoundError, EngineError
+from labbox.lightweight_typing import Any, NamedTuple
 from labbox.linux import capabilities, terminals
 from labbox.linux.process import (
     PR_SET_DUMPABLE,
@@ -20,8 +20,6 @@ from labbox.linux.process import (
     reset_signals,
 )
 from labbox.linux.seccomp import install_filter
-
-DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 class Payload(NamedTuple):
@@ -135,7 +133,7 @@ def _execute(command: tuple[str, ...], environment: dict[str, str]) -> None:
         raise CommandNotFoundError("no command specified")
     name = command[0]
     try:
-        os.execve(_find_program(name, environment.get("PATH", DEFAULT_PATH)), command, environment)
+        os.execve(_find_program(name, environment.get("PATH", "")), command, environment)
     except FileNotFoundError as error:
         raise CommandNotFoundError(f'exec: "{name}": no such file or directory') from error
     except OSError as error:

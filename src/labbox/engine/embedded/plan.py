@@ -6,16 +6,17 @@ capabilities, device set), so that a program finds the world it finds under dock
 
 import os
 import resource
-from labbox.lightweight_typing import Any, NamedTuple
 
 from labbox.engine.embedded.folders import ContainerFolder
-from labbox.engine.embedded.operations import Operation
-from labbox.engine.embedded.payload import DEFAULT_PATH
+from labbox.engine.embedded.operation import Operation
 from labbox.engine.specification import ContainerSpec, ExecSpec, Mount
 from labbox.errors import EngineError
+from labbox.lightweight_typing import Any, NamedTuple
 from labbox.linux import capabilities
 from labbox.linux.idmap import DEVELOPER_ID, Identity
 from labbox.linux.mounts import MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_RDONLY
+
+DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 _PRIVATE = MS_NOSUID | MS_NODEV | MS_NOEXEC
 _MASKED = (

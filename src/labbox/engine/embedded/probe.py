@@ -209,7 +209,9 @@ def _probe_gpu() -> Finding:
     if not found:
         return Finding("gpu", "ok", "none on this host")
     if not gpus.find_libraries():
-        return Finding("gpu", "missing", f"{len(found)} devices, no driver libraries", "install the driver's user-space part")
+        return Finding(
+            "gpu", "missing", f"{len(found)} devices, no driver libraries", "install the driver's user-space part"
+        )
     return Finding("gpu", "ok", ", ".join(gpu.uuid or gpu.device for gpu in found))
 
 

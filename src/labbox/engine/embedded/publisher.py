@@ -8,7 +8,7 @@ import os
 import signal
 import socket
 
-from labbox.engine.embedded.exec_stage import join_outer_user_namespace
+from labbox.engine.embedded.departure import join_outer_user_namespace
 from labbox.engine.embedded.loop import Loop
 from labbox.engine.embedded.relay_inbound import InboundRelay, PublishedSocket
 from labbox.engine.specification import PortBinding

@@ -7,7 +7,6 @@ monitor holds its container's lock as long as it lives, so a container said to r
 import os
 import re
 from collections.abc import Iterator
-from labbox.lightweight_typing import NamedTuple
 
 from labbox.engine.embedded.folders import ContainerFolder, names_folder
 from labbox.engine.embedded.timestamps import now_text
@@ -21,6 +20,7 @@ from labbox.engine.specification import (
 )
 from labbox.errors import ConflictError, NotFoundError, UsageError
 from labbox.files import read_json, try_lock, write_json
+from labbox.lightweight_typing import NamedTuple
 from labbox.processes import ProcessIdentity, boot_id, is_alive
 
 _NAME = re.compile(r"/?[a-zA-Z0-9][a-zA-Z0-9_.-]+")
@@ -102,6 +102,16 @@ def release_name(containers_dir: str, name: str) -> None:
         os.unlink(os.path.join(names_folder(containers_dir), name))
     except FileNotFoundError:
         return
+
+
+def release_names_of(containers_dir: str, container_id: str, *, likely: str) -> None:
+    """Forget the name a container has now: it may have been renamed since its record, with the `likely` one, was read."""
+    if name_holder(containers_dir, likely) == container_id:
+        release_name(containers_dir, likely)
+        return
+    for name in os.listdir(names_folder(containers_dir)):
+        if name_holder(containers_dir, name) == container_id:
+            release_name(containers_dir, name)
 
 
 def write_state(container: Container, state: ContainerState) -> Container:

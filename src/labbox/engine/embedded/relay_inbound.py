@@ -7,12 +7,12 @@ process joins the container's network, and from there on every new socket is the
 import errno
 import socket
 from collections.abc import Callable
-from typing import Any, NamedTuple
 
 from labbox.engine.embedded.connections import Acceptor, Switchboard, Target
 from labbox.engine.embedded.loop import READABLE, Loop
 from labbox.engine.embedded.network import CONTAINER_ADDRESS
 from labbox.engine.embedded.streams import reset
+from labbox.lightweight_typing import Any, NamedTuple
 from labbox.linux.sockdiag import SocketOwners
 
 _MAX_DATAGRAM = 65535

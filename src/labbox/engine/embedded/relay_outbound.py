@@ -2,13 +2,13 @@
 
 import socket
 import struct
-from typing import Any
 
 from labbox.engine.embedded.connections import Acceptor, Switchboard, Target
 from labbox.engine.embedded.dns import DNS_PORT, DnsForwarder, Resolvers
 from labbox.engine.embedded.loop import Loop
 from labbox.engine.embedded.network import HOST_ADDRESS, NAMESERVER_ADDRESS, RelaySockets
 from labbox.engine.embedded.streams import reset
+from labbox.lightweight_typing import Any
 
 # linux/netfilter_ipv4.h, linux/netfilter_ipv6/ip6_tables.h, linux/in.h, linux/in6.h
 _SO_ORIGINAL_DST = 80

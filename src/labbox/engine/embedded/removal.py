@@ -15,7 +15,7 @@ def hide_container(container: Container, containers_dir: str) -> str:
     """Free the name and the id in two renames; returns the folder that is left to delete."""
     trash = os.path.join(containers_dir, f"{_TRASH}{container.spec.id}")
     os.rename(container.folder.path, trash)
-    records.release_name(containers_dir, container.spec.name)
+    records.release_names_of(containers_dir, container.spec.id, likely=container.spec.name)
     return trash
 
 

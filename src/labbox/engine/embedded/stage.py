@@ -8,36 +8,20 @@ After pivot_root the standard library is out of reach: everything below is impor
 """
 
 import os
-import signal
-from labbox.lightweight_typing import Any
 
-from labbox.engine.embedded import init, interpreter, messages, operations
+from labbox.engine.embedded import init, messages, operations
+from labbox.engine.embedded.failures import report_failure
 from labbox.engine.embedded.network import bring_loopback_up, set_up_network
 from labbox.engine.embedded.overlay import mount_root
 from labbox.engine.embedded.rooted import make_folder
-from labbox.errors import LabboxError
+from labbox.lightweight_modules import signal
+from labbox.lightweight_typing import Any
 from labbox.linux import mounts, namespaces
-from labbox.linux.idmap import Identity, enter_user_namespace
 from labbox.linux.process import PR_SET_DUMPABLE, PR_SET_PDEATHSIG, prctl, set_command_line, set_process_name
 
 _OWN_NAMESPACES = (
     namespaces.CLONE_NEWPID | namespaces.CLONE_NEWIPC | namespaces.CLONE_NEWUTS | namespaces.CLONE_NEWCGROUP
 )
-
-
-def leave_host(identity: Identity, plan: dict[str, Any], plan_descriptor: int, channel: int) -> None:
-    """In the monitor's forked child: join the cgroups, enter user and mount namespaces, execute `main`. Does not return."""
-    for path in plan["cgroups"]:
-        with open(path, "w", encoding="ascii") as file:
-            file.write(str(os.getpid()))
-    python = interpreter.interpreter_path()
-    protected = interpreter.needs_protection(python, identity.mode)
-    enter_user_namespace(identity)
-    namespaces.unshare(namespaces.CLONE_NEWNS)
-    mounts.set_propagation("/", mounts.MS_REC | mounts.MS_SLAVE)
-    if protected:
-        interpreter.protect(python)
-    interpreter.execute_module(python, __name__, (plan_descriptor, channel))
 
 
 def main(plan_descriptor: int, channel_descriptor: int) -> None:
@@ -55,18 +39,6 @@ def main(plan_descriptor: int, channel_descriptor: int) -> None:
     except BaseException as error:  # noqa: BLE001  (as above: this is the top of a process)
         report_failure(channel, error)
     os._exit(0)
-
-
-def report_failure(channel: messages.Channel, error: BaseException) -> None:
-    """Tell the monitor why the container cannot start."""
-    exit_code = error.exit_code if isinstance(error, LabboxError) else 125
-    if isinstance(error, OSError):
-        text = error.strerror or str(error)
-    elif isinstance(error, LabboxError):
-        text = str(error)
-    else:
-        text = f"fault in labbox: {error!r}"
-    messages.send(channel, "failed", (exit_code, text))
 
 
 def _run_init(channel: messages.Channel, plan: dict[str, Any]) -> None:

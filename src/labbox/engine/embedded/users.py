@@ -5,9 +5,9 @@ Used between fork and exec in the container's root: the C library would load nam
 
 import os
 import stat
-from labbox.lightweight_typing import NamedTuple
 
 from labbox.errors import EngineError
+from labbox.lightweight_typing import NamedTuple
 
 _MAXIMUM_ID = 2**32 - 2
 _LARGEST_FILE = 16 << 20

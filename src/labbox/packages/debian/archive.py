@@ -1,6 +1,7 @@
 """The Debian archive as seen from here: its mirrors, the connections to them, and what was fetched before."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,12 +34,14 @@ class Archive:
         return Fetcher(self.cache_dir, self.transport, self.patience)
 
 
-def open_archive(cache_dir: str, environment: Mapping[str, str], config: Mapping[str, Any]) -> Archive:
-    """The archive by the user's environment and settings; nothing is connected yet."""
+@contextmanager
+def open_archive(cache_dir: str, environment: Mapping[str, str], config: Mapping[str, Any]) -> Iterator[Archive]:
+    """The archive by the user's environment and settings, until its connections are closed."""
     mirrors = find_mirrors(environment, config)
-    return Archive(
-        cache_dir=cache_dir,
-        mirrors=mirrors,
-        transport=Transport(),
-        patience=Patience(limits={mirrors.snapshot_host: _SNAPSHOT_CONNECTIONS}),
-    )
+    with Transport() as transport:
+        yield Archive(
+            cache_dir=cache_dir,
+            mirrors=mirrors,
+            transport=transport,
+            patience=Patience(limits={mirrors.snapshot_host: _SNAPSHOT_CONNECTIONS}),
+        )

@@ -107,7 +107,10 @@ class Fetcher:
         if have >= wanted.size:
             have = 0
         with self._transport.get(url, offset=have) as response:
-            if not _starts_at(response, have):
+            if response.status == 206 and not _starts_at(response, have):
+                os.ftruncate(part, 0)
+                raise http.client.HTTPException("it sent another range than was asked for")
+            if response.status == 200:
                 have = 0
             os.ftruncate(part, have)
             sha256, sha1 = _hash_part(part, have)
@@ -196,7 +199,7 @@ def _is_same_file(descriptor: int, path: str) -> bool:
 
 def _starts_at(response: http.client.HTTPResponse, offset: int) -> bool:
     content_range = response.getheader("Content-Range") or ""
-    return response.status == 206 and content_range.startswith(f"bytes {offset}-")
+    return content_range.startswith(f"bytes {offset}-")
 
 
 def _hash_part(descriptor: int, size: int) -> tuple["hashlib._Hash", "hashlib._Hash"]:

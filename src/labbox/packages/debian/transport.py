@@ -1,4 +1,4 @@
-"""HTTP for archives: connections kept alive per thread, redirects, proxies, the system's certificates.
+"""HTTP for archives: connections kept alive, redirects, proxies, the system's certificates.
 
 The standard library only. Proxies are those of `http_proxy`, `https_proxy` and `no_proxy`; certificates those of
 OpenSSL's defaults, which `SSL_CERT_FILE` and `SSL_CERT_DIR` move.
@@ -12,7 +12,7 @@ import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from labbox.errors import DownloadError
 
@@ -39,13 +39,27 @@ class _Endpoint(NamedTuple):
 
 
 class Transport:
-    """Requests over kept-alive connections; each thread has its own."""
+    """Requests over connections that are kept alive until `close`; threads may share it."""
 
     def __init__(self) -> None:
-        self._local = threading.local()
         self._proxies = urllib.request.getproxies_environment()
         self._tls: ssl.SSLContext | None = None
-        self._tls_lock = threading.Lock()
+        self._lock = threading.Lock()
+        self._idle: dict[_Endpoint, list[http.client.HTTPConnection]] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections that nobody uses."""
+        with self._lock:
+            idle, self._idle = self._idle, {}
+        for connections in idle.values():
+            for connection in connections:
+                connection.close()
 
     @contextmanager
     def get(self, url: str, *, offset: int = 0) -> Iterator[http.client.HTTPResponse]:
@@ -53,14 +67,18 @@ class Transport:
 
         Raises StatusError for any other status, OSError or http.client.HTTPException when there is no answer.
         """
-        endpoint, response = self._request(url, offset)
-        try:
-            if response.status not in (200, 206):
-                raise StatusError(url, response.status, response.reason, retry_after=_retry_after(response))
-            yield response
-        finally:
-            if not response.isclosed():  # unread bytes are on the wire: the connection cannot be used again
-                self._drop(endpoint)
+        for _ in range(_MAXIMUM_REDIRECTS + 1):
+            with self._request(url, offset) as response:
+                location = response.getheader("Location")
+                if response.status in _REDIRECTS and location is not None:
+                    response.read()
+                    url = urllib.parse.urljoin(url, location)
+                    continue
+                if response.status not in (200, 206):
+                    raise StatusError(url, response.status, response.reason, retry_after=_retry_after(response))
+                yield response
+                return
+        raise DownloadError(f"`{url}` redirects too often")
 
     def read(self, url: str, *, limit: int) -> bytes:
         """The whole body of a small answer; DownloadError when it is larger than `limit` bytes."""
@@ -70,21 +88,20 @@ class Transport:
                 raise DownloadError(f"`{url}` is larger than {limit} bytes")
             return body
 
-    def close(self) -> None:
-        """Close the connections of the calling thread."""
-        for endpoint in list(self._connections()):
-            self._drop(endpoint)
-
-    def _request(self, url: str, offset: int) -> tuple[_Endpoint, http.client.HTTPResponse]:
-        for _ in range(_MAXIMUM_REDIRECTS + 1):
-            endpoint, target, headers = self._plan(url, offset)
-            response = self._send(endpoint, target, headers)
-            location = response.getheader("Location")
-            if response.status not in _REDIRECTS or location is None:
-                return endpoint, response
-            response.read()
-            url = urllib.parse.urljoin(url, location)
-        raise DownloadError(f"`{url}` redirects too often")
+    @contextmanager
+    def _request(self, url: str, offset: int) -> Iterator[http.client.HTTPResponse]:
+        """One answer; its connection is kept when the whole body was read, else closed."""
+        endpoint, target, headers = self._plan(url, offset)
+        connection, response = self._send(endpoint, target, headers)
+        try:
+            yield response
+        finally:
+            if response.isclosed() and connection.sock is not None:
+                with self._lock:
+                    self._idle.setdefault(endpoint, []).append(connection)
+            else:  # unread bytes are on the wire, or the server hung up
+                response.close()
+                connection.close()
 
     def _plan(self, url: str, offset: int) -> tuple[_Endpoint, str, dict[str, str]]:
         parts = urllib.parse.urlsplit(url)
@@ -106,20 +123,23 @@ class Transport:
         port = parts.port or (443 if parts.scheme == "https" else 80)
         return _Endpoint(parts.scheme, parts.hostname, port, proxy), target, headers
 
-    def _send(self, endpoint: _Endpoint, target: str, headers: dict[str, str]) -> http.client.HTTPResponse:
-        """Send on the kept connection; when the server had closed it meanwhile, once more on a new one."""
-        connections = self._connections()
-        is_reused = endpoint in connections
-        connection = connections.get(endpoint) or self._connect(endpoint)
-        connections[endpoint] = connection
-        try:
-            connection.request("GET", target, headers=headers)
-            return connection.getresponse()
-        except (http.client.HTTPException, OSError):
-            self._drop(endpoint)
-            if not is_reused:
-                raise
-        return self._send(endpoint, target, headers)
+    def _send(
+        self, endpoint: _Endpoint, target: str, headers: dict[str, str]
+    ) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
+        """Send on a kept connection; when the server has closed it meanwhile, on the next, in the end on a new one."""
+        while True:
+            with self._lock:
+                kept = self._idle.get(endpoint)
+                connection = kept.pop() if kept else None
+            is_new = connection is None
+            connection = connection or self._connect(endpoint)
+            try:
+                connection.request("GET", target, headers=headers)
+                return connection, connection.getresponse()
+            except (http.client.HTTPException, OSError):
+                connection.close()
+                if is_new:
+                    raise
 
     def _connect(self, endpoint: _Endpoint) -> http.client.HTTPConnection:
         if endpoint.scheme == "https":
@@ -130,7 +150,7 @@ class Transport:
         return http.client.HTTPConnection(host, port, timeout=_TIMEOUT_SECONDS)
 
     def _connect_tls(self, endpoint: _Endpoint) -> http.client.HTTPConnection:
-        with self._tls_lock:
+        with self._lock:
             if self._tls is None:
                 self._tls = ssl.create_default_context()
         if not endpoint.proxy:
@@ -141,17 +161,6 @@ class Transport:
         connection = http.client.HTTPSConnection(host, port, timeout=_TIMEOUT_SECONDS, context=self._tls)
         connection.set_tunnel(endpoint.host, endpoint.port, headers=_proxy_headers(endpoint.proxy))
         return connection
-
-    def _drop(self, endpoint: _Endpoint) -> None:
-        connection = self._connections().pop(endpoint, None)
-        if connection is not None:
-            connection.close()
-
-    def _connections(self) -> dict[_Endpoint, http.client.HTTPConnection]:
-        connections: dict[_Endpoint, http.client.HTTPConnection] | None = getattr(self._local, "connections", None)
-        if connections is None:
-            connections = self._local.connections = {}
-        return connections
 
 
 def _proxy_address(proxy: str) -> tuple[str, int]:

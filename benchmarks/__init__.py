@@ -1,0 +1,1 @@
+"""How fast and how large labbox is, beside docker and mmdebstrap in the same run: `python -m benchmarks`."""

@@ -1,0 +1,70 @@
+"""A Docker Engine for one benchmark: as docker sets itself up, in a network of its own, ended by its process number."""
+
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from benchmarks.programs import Engine, in_network_of
+
+_START_SECONDS = 60
+
+
+def why_no_docker() -> str:
+    """What keeps a Docker Engine from being started here; empty when nothing does."""
+    if os.geteuid() != 0:
+        return "docker is missing: starting dockerd needs root"
+    missing = [program for program in ("dockerd", "docker") if shutil.which(program) is None]
+    return f"docker is missing: {missing[0]} is not installed" if missing else ""
+
+
+@contextmanager
+def running_docker(folder: str) -> Iterator[Engine]:
+    """A Docker Engine with its default settings (overlay2, bridge, iptables, userland-proxy) and its data in `folder`."""
+    os.makedirs(folder)
+    place = {name: os.path.join(folder, name) for name in ("data", "exec", "pid", "socket", "log")}
+    arguments = ["--data-root", place["data"], "--exec-root", place["exec"], "--pidfile", place["pid"]]
+    with open(place["log"], "wb") as log:
+        daemon = subprocess.Popen(
+            [*in_network_of(None), "dockerd", *arguments, "--host", f"unix://{place['socket']}"],
+            stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+        )  # fmt: skip
+    engine = Engine(
+        name="docker", command=("docker", "--host", f"unix://{place['socket']}"), network_of=daemon.pid
+    )
+    try:
+        _wait_for(engine, daemon, place["log"])
+        yield engine
+    finally:
+        _end(engine, daemon)
+
+
+def _wait_for(engine: Engine, daemon: "subprocess.Popen[bytes]", log: str) -> None:
+    deadline = time.monotonic() + _START_SECONDS
+    while daemon.poll() is None and time.monotonic() < deadline:
+        try:
+            engine.call("version")
+        except RuntimeError:
+            time.sleep(0.1)
+        else:
+            return
+    with open(log, encoding="utf-8", errors="replace") as file:
+        raise RuntimeError(f"dockerd does not start: {file.read()[-500:]}")
+
+
+def _end(engine: Engine, daemon: "subprocess.Popen[bytes]") -> None:
+    if daemon.poll() is None:
+        try:
+            left = engine.call("ps", "-aq").split()
+            if left:
+                engine.call("rm", "-f", *left)
+        except RuntimeError as error:
+            print(f"docker's containers could not be removed: {error}")
+    daemon.terminate()
+    try:
+        daemon.wait(30)
+    except subprocess.TimeoutExpired:
+        daemon.kill()
+        daemon.wait()
