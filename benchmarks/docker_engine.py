@@ -22,7 +22,7 @@ def why_no_docker() -> str:
 
 @contextmanager
 def running_docker(folder: str) -> Iterator[Engine]:
-    """A Docker Engine with its default settings (overlay2, bridge, iptables, userland-proxy) and its data in `folder`."""
+    """A Docker Engine as it sets itself up (overlay2, bridge, iptables, userland-proxy), with its data in `folder`."""
     os.makedirs(folder)
     place = {name: os.path.join(folder, name) for name in ("data", "exec", "pid", "socket", "log")}
     arguments = ["--data-root", place["data"], "--exec-root", place["exec"], "--pidfile", place["pid"]]
@@ -31,9 +31,7 @@ def running_docker(folder: str) -> Iterator[Engine]:
             [*in_network_of(None), "dockerd", *arguments, "--host", f"unix://{place['socket']}"],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log,
         )  # fmt: skip
-    engine = Engine(
-        name="docker", command=("docker", "--host", f"unix://{place['socket']}"), network_of=daemon.pid
-    )
+    engine = Engine(name="docker", command=("docker", "--host", f"unix://{place['socket']}"), network_of=daemon.pid)
     try:
         _wait_for(engine, daemon, place["log"])
         yield engine

@@ -12,7 +12,9 @@ def render_table(figures: Sequence[Figure]) -> str:
     """The figures as a table of Markdown, medians with their ranges; remarks below."""
     rows = [_HEADINGS, *(_cells(figure) for figure in figures)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADINGS))]
-    lines = ["| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in rows]
+    lines = [
+        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in rows
+    ]
     lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
     remarks = dict.fromkeys(f"{figure.what}: {figure.remark}" for figure in figures if figure.remark)
     return "\n".join([*lines, "", *(f"- {remark}" for remark in remarks)]).rstrip()
@@ -28,8 +30,10 @@ def _cells(figure: Figure) -> tuple[str, ...]:
     return (
         figure.what,
         _range(figure.ours, figure.unit),
-        f"{figure.peer_name} {_range(figure.peer, figure.unit) if figure.peer else 'missing'}" if figure.peer_name else "",
-        "" if advantage is None else f"{advantage:.2f} ×",
+        f"{figure.peer_name} {_range(figure.peer, figure.unit) if figure.peer else 'missing'}"
+        if figure.peer_name
+        else "",
+        "" if advantage is None else f"{advantage:.2f} x",
         figure.budget.describe(figure.unit) if figure.budget else "",
         "" if within is None else "yes" if within else "NO",
     )

@@ -15,6 +15,7 @@ from labbox.testing.tiny_image import write_tiny_image
 
 IMAGE = "bench"
 HOST_PYTHON = "/usr/bin/python3"
+HOST_MOUNTS = ("-v", "/usr:/usr:ro", "-v", f"{ROOT}/benchmarks:/benchmarks:ro")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,9 +39,9 @@ class Workbench:
 
     def new_labbox(self, name: str) -> Engine:
         """The same labbox with nothing in its home."""
-        home = os.path.join(self.folder, name)
-        shutil.rmtree(home, ignore_errors=True)
-        return labbox_at(self.labbox.command[0], home)
+        engine = labbox_at(self.labbox.command[0], os.path.join(self.folder, name))
+        _empty(engine)
+        return engine
 
     def repetitions(self, usual: int, quick: int) -> int:
         return quick if self.is_quick else usual
@@ -51,19 +52,16 @@ def open_workbench(parent: str, *, wants_docker: bool, is_quick: bool) -> Iterat
     """Install labbox, start docker where possible, and give both the image."""
     folder = tempfile.mkdtemp(prefix="labbox-benchmark-", dir=parent)
     with ExitStack() as stack:
-        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        stack.callback(_put_away, folder)
         labbox = labbox_at(install_labbox(os.path.join(folder, "venv")), os.path.join(folder, "home"))
         missing = why_no_docker() if wants_docker else "docker is not part of this measurement"
         docker = None if missing else stack.enter_context(running_docker(os.path.join(folder, "docker")))
-        bench = Workbench(
-            folder=folder, labbox=labbox, docker=docker, docker_missing=missing, is_quick=is_quick
-        )
+        bench = Workbench(folder=folder, labbox=labbox, docker=docker, docker_missing=missing, is_quick=is_quick)
         archive = os.path.join(folder, "image.tar")
         with open(archive, "wb") as file:
             write_tiny_image(file)
         for engine in bench.engines:
             engine.call("import", archive, IMAGE)
-        stack.callback(_remove_containers, labbox)
         yield bench
 
 
@@ -75,7 +73,7 @@ def read_conditions(bench: Workbench) -> dict[str, str]:
         "python": platform.python_version(),
         "labbox": bench.labbox.call("--version").removeprefix("labbox version "),
         "user": "root" if os.geteuid() == 0 else "an ordinary user",
-        "file system": call(["stat", "-f", "-c", "%T", bench.folder]),
+        "file system": call(["df", "--output=fstype", bench.folder]).split()[-1],
         "load before": f"{os.getloadavg()[0]:.1f}",
         "docker": bench.docker_missing,
     }
@@ -93,13 +91,31 @@ def host_python_missing() -> str:
     return "" if merged and os.path.exists(HOST_PYTHON) else f"needs {HOST_PYTHON} on a merged /usr"
 
 
-def host_program(name: str, *arguments: str) -> tuple[list[str], list[str]]:
-    """Flags that mount what a Python file of this folder needs, and the command that runs it, there and on the host."""
-    script = os.path.join(ROOT, "benchmarks", name)
-    return ["-v", "/usr:/usr:ro", "-v", f"{script}:{script}:ro"], [HOST_PYTHON, "-S", script, *arguments]
+def inside(name: str, *arguments: str) -> list[str]:
+    """The command that runs a Python file of this folder in a container that has `HOST_MOUNTS`."""
+    return [HOST_PYTHON, "-S", f"/benchmarks/{name}", *arguments]
 
 
-def _remove_containers(engine: Engine) -> None:
-    left = engine.call("ps", "-aq").split()
-    if left:
-        engine.call("rm", "-f", *left)
+def on_host(name: str, *arguments: str) -> list[str]:
+    """The same on the host, by the same interpreter."""
+    return [HOST_PYTHON, "-S", os.path.join(ROOT, "benchmarks", name), *arguments]
+
+
+def _put_away(folder: str) -> None:
+    """Remove the folder and what runs in it."""
+    command = os.path.join(folder, "venv", "bin", "labbox")
+    for name in os.listdir(folder):
+        if os.path.isdir(os.path.join(folder, name, "data", "store")):
+            _empty(labbox_at(command, os.path.join(folder, name)))
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _empty(engine: Engine) -> None:
+    """Remove a labbox's home; what belongs to subordinate ids only labbox itself can remove."""
+    home = engine.environment["LABBOX_HOME"]
+    if os.path.isdir(home):
+        left = engine.call("ps", "-aq").split()
+        if left:
+            engine.call("rm", "-f", *left)
+        engine.call("image", "prune", "--all", "--force")
+        shutil.rmtree(home)

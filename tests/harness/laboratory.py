@@ -17,10 +17,11 @@ HOST_PROGRAMS = ("-v", "/usr:/usr:ro")
 
 
 class Installation(NamedTuple):
-    """A copy of the source that everyone can read, and an interpreter that everyone can execute."""
+    """A copy of the source that everyone can read, an interpreter that everyone can execute, the tiny image's archive."""
 
     source: str
     python: str
+    archive: str
 
 
 class Lab:
@@ -31,6 +32,7 @@ class Lab:
         self.person = person
         self.home = home
         self.mode = mode
+        self.archive = installation.archive
         self.environment = {
             "HOME": home,
             "LABBOX_HOME": home,

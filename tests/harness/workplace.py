@@ -88,7 +88,7 @@ class Workplace:
         candidates = [sys.executable, "/usr/bin/python3", "/usr/local/bin/python3"]
         for python in dict.fromkeys(os.path.realpath(path) if person.uid else path for path in candidates):
             if _can_execute(person, python):
-                return Installation(self._source, python)
+                return Installation(self._source, python, self.archive)
         raise LookupError(f"no Python from 3.11 on that user {person.name} may execute")
 
 

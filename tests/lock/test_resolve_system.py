@@ -131,7 +131,7 @@ def test_a_file_of_the_snapshots_is_checked_like_any_other(server: ArchiveServer
         fetch_system(_only_a(), archive)
 
 
-def test_a_file_that_nobody_has_is_an_error_with_every_address(server: ArchiveServer, archive: Archive) -> None:
+def test_a_file_that_nobody_has_is_an_error_with_every_address(archive: Archive) -> None:
     with pytest.raises(DownloadError) as caught:
         fetch_system(_only_a(), archive)
     assert "/debian/pool/a/a_1.deb` answered 404" in caught.value.message

@@ -106,7 +106,7 @@ def test_all_faults_are_told_at_once_with_their_places() -> None:
     assert caught.value.message.splitlines() == [
         "lock `lab.lock` has faults:",
         "  suites[0].archive: `ubuntu` is not one of debian, debian-security",
-        '  debs[0].size: cannot be -1',
+        "  debs[0].size: cannot be -1",
         '  debs[0].sha256: cannot be "x"',
         "  debs[1].path: `../../etc/passwd` leaves the archive",
         "  debs[1].version: missing required value",
@@ -130,10 +130,10 @@ def test_another_format_is_refused_with_what_to_do() -> None:
 
 @pytest.mark.parametrize("text", [b"", b"[]", b"{", b"\xff", b'"lock"', b'{"format": 1, "debs": {}, "suites": [1]}'])
 def test_what_is_no_lock_is_refused(text: bytes) -> None:
-    with pytest.raises(UsageError, match="lock `lab.lock`"):
+    with pytest.raises(UsageError, match=r"lock `lab\.lock`"):
         parse_system_lock(text, where="lab.lock")
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="cannot read lock `.*none.lock`: No such file"):
+    with pytest.raises(UsageError, match=r"cannot read lock `.*none\.lock`: No such file"):
         read_system_lock(str(tmp_path / "none.lock"))

@@ -5,6 +5,7 @@ from typing import Any
 
 from labbox.engine.embedded.engine import EmbeddedEngine
 from labbox.engine.embedded.records import Container
+from labbox.engine.embedded.removal import is_anonymous
 from labbox.engine.embedded.timestamps import ZERO
 from labbox.engine.specification import ContainerSpec, Mount, PortBinding
 
@@ -73,7 +74,7 @@ def _config(spec: ContainerSpec) -> _Document:
         "Env": list(spec.environment),
         "Cmd": list(spec.arguments) or None,
         "Image": spec.image,
-        "Volumes": {mount.target: {} for mount in spec.mounts if mount.kind == "volume"} or None,
+        "Volumes": {mount.target: {} for mount in spec.mounts if _is_anonymous(mount)} or None,
         "WorkingDir": spec.working_dir,
         "Entrypoint": list(spec.entrypoint) or None,
         "OnBuild": None,
@@ -86,7 +87,7 @@ def _config(spec: ContainerSpec) -> _Document:
 def _host_config(spec: ContainerSpec) -> _Document:
     resources, security = spec.resources, spec.security
     return {
-        "Binds": [_bind(mount) for mount in spec.mounts if mount.kind != "tmpfs"] or None,
+        "Binds": [_bind(mount) for mount in spec.mounts if mount.kind != "tmpfs" and not _is_anonymous(mount)] or None,
         "NetworkMode": _DOCKER_NETWORKS.get(spec.network, spec.network),
         "PortBindings": _bindings(spec.ports),
         "RestartPolicy": {"Name": spec.restart.name, "MaximumRetryCount": spec.restart.maximum},
@@ -158,6 +159,10 @@ def _mount(engine: EmbeddedEngine, mount: Mount) -> _Document:
         "RW": not mount.read_only,
         "Propagation": "rprivate" if mount.kind == "bind" else "",
     }
+
+
+def _is_anonymous(mount: Mount) -> bool:
+    return mount.kind == "volume" and is_anonymous(mount.source)
 
 
 def _bind(mount: Mount) -> str:

@@ -5,7 +5,7 @@ from labbox.cli.humanize import human_duration, human_size, human_status
 from labbox.cli.listing import Field, Listing
 from labbox.engine.embedded.engine import EmbeddedEngine
 from labbox.engine.embedded.records import Container
-from labbox.engine.specification import Mount, PortBinding
+from labbox.engine.specification import PortBinding
 from labbox.lightweight_typing import Any, NamedTuple
 
 _COMMAND_WIDTH = 20
@@ -73,7 +73,8 @@ def join_ports(published: list[PortBinding], exposed: list[tuple[int, str]]) -> 
 
 def show_names_of_mounts(row: ContainerRow) -> str:
     """Names of volumes and sources of folders, by default cut at 15 characters each."""
-    names = [_mount_name(mount) for mount in row.container.spec.mounts if mount.kind != "tmpfs"]
+    mounts = sorted(row.container.spec.mounts, key=lambda mount: mount.target)
+    names = [mount.source for mount in mounts if mount.kind != "tmpfs"]
     if row.truncated:
         names = [name if len(name) <= _MOUNT_WIDTH else name[: _MOUNT_WIDTH - 1] + "…" for name in names]
     return ",".join(names)
@@ -147,10 +148,6 @@ def _show_group(key: str, first: int, last: int) -> str:
     host, slash, protocol = key.rpartition("/")
     numbers = str(first) if first == last else f"{first}-{last}"
     return f"{host}:{numbers}->{numbers}/{protocol}" if slash else f"{numbers}/{protocol}"
-
-
-def _mount_name(mount: Mount) -> str:
-    return mount.source
 
 
 FIELDS: dict[str, Field] = {

@@ -23,7 +23,7 @@ _DIFFERENCES = """\
 - `-p 8080:80` answers on 127.0.0.1 only, and there only to you; `-p 0.0.0.0:8080:80` opens the port to others.
 - A folder named by `-v` must exist; docker makes a missing one, which hides typos.
 - An init process is process 1 unless `--no-init` (or `--init=false`) says otherwise.
-- A container that cannot be started by `run` is removed again.
+- A container that `run` cannot start is removed again; docker keeps it as `Created`.
 - `/dev/shm` may hold half of the machine's memory; docker's 64 MB are too little for data loaders.
 - Limits (`--memory`, `--cpus`, `--pids-limit`) that cannot be enforced are an error, never ignored.
 - Commands that report take `--json`: one document with numbers as numbers, for scripts.

@@ -3,6 +3,7 @@
 import os
 
 from labbox.engine.embedded.engine import EmbeddedEngine
+from labbox.engine.embedded.launch import Launch
 from labbox.settings import Settings, load_settings
 
 
@@ -11,6 +12,6 @@ def open_settings() -> Settings:
     return load_settings(os.environ)
 
 
-def open_engine() -> EmbeddedEngine:
+def open_engine(launch: Launch | None = None) -> EmbeddedEngine:
     """The engine over this user's containers; nothing is tried before it is used."""
-    return EmbeddedEngine(load_settings(os.environ), os.environ)
+    return EmbeddedEngine(load_settings(os.environ), os.environ, launch)

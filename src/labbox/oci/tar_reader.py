@@ -215,7 +215,10 @@ class TarReader:
 
     def _number(self, field: bytes, what: str, highest: int, lowest: int = 0) -> int:
         """A number in octal, or in base 256 when its first bit is set (GNU)."""
-        if field[0] & 0x80:
+        usual = field.rstrip(b" \0").lstrip(b" ")
+        if usual.isdigit() and not usual.strip(_OCTAL_DIGITS):
+            number = int(usual, 8)
+        elif field[0] & 0x80:
             number = int.from_bytes(field, "big", signed=False) & ((1 << (8 * len(field) - 1)) - 1)
             if field[0] & 0x40:
                 number -= 1 << (8 * len(field) - 1)

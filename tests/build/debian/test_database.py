@@ -17,6 +17,8 @@ def _entry(name: str, *, files: dict[str, bytes] | None = None, fields: str = ""
 def _read(root: Path, *entries: DatabaseEntry) -> Path:
     def write() -> None:
         database.create_database("amd64")
+        for entry in entries:
+            database.write_info(entry)
         database.record_unpacked(entries)
         database.record_automatic(entries, frozenset({"a"}))
 

@@ -39,7 +39,7 @@ def test_compiled_python_names_the_time_of_its_source(tmp_path: Path) -> None:
     source = tmp_path / "module.py"
     source.write_text("value = {'a', 'b'}\n")
     os.utime(source, (1_600_000_000, 1_600_000_000))
-    compiled = Path(py_compile.compile(str(source), invalidation_mode=py_compile.PycInvalidationMode.CHECKED_HASH))
+    compiled = _compile(source)
     before = compiled.read_bytes()
     assert rewrite_bytecode(find_bytecode_folders(str(tmp_path)), _EPOCH) == {}
     after = compiled.read_bytes()
@@ -52,7 +52,7 @@ def test_compiled_python_names_the_time_of_its_source(tmp_path: Path) -> None:
 def test_a_source_that_will_be_clamped_counts_as_clamped(tmp_path: Path) -> None:
     source = tmp_path / "module.py"
     source.write_text("")
-    compiled = Path(py_compile.compile(str(source)))
+    compiled = _compile(source)
     rewrite_bytecode([str(compiled.parent)], _EPOCH)
     assert int.from_bytes(compiled.read_bytes()[8:12], "little") == _EPOCH
 
@@ -68,8 +68,15 @@ def test_older_pythons_must_compile_again(tmp_path: Path) -> None:
 
 def test_what_was_compiled_before_stays(tmp_path: Path) -> None:
     (tmp_path / "module.py").write_text("")
-    compiled = Path(py_compile.compile(str(tmp_path / "module.py")))
+    compiled = _compile(tmp_path / "module.py")
     before = compiled.read_bytes()
     os.utime(compiled, (_EPOCH, _EPOCH))
     assert rewrite_bytecode([str(compiled.parent)], _EPOCH) == {}
     assert compiled.read_bytes() == before
+
+
+def _compile(source: Path) -> Path:
+    """Compile as package scripts do while SOURCE_DATE_EPOCH is set: with the source's hash."""
+    compiled = py_compile.compile(str(source), invalidation_mode=py_compile.PycInvalidationMode.CHECKED_HASH)
+    assert compiled is not None
+    return Path(compiled)

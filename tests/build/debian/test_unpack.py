@@ -65,7 +65,7 @@ def test_links_are_made(root: Path) -> None:
     assert (root / "d" / "c").stat().st_ino == (root / "a").stat().st_ino
 
 
-def test_a_link_to_a_folder_stays_and_leads_nowhere_else(root: Path, tmp_path: Path) -> None:
+def test_a_link_to_a_folder_stays_and_leads_nowhere_else(root: Path) -> None:
     root.mkdir()
     (root / "usr" / "bin").mkdir(parents=True)
     (root / "bin").symlink_to("usr/bin")

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import time
 
 import pytest
 
@@ -331,3 +332,13 @@ def test_anonymous_volumes_go_with_their_container(lab: Lab) -> None:
     assert len(lab.output("volume", "ls", "-q").split()) == 1
     lab.output("rm", "-v", "web")
     assert lab.output("volume", "ls", "-q") == ""
+
+
+@only_root
+def test_several_containers_stop_in_the_time_of_one(lab: Lab) -> None:
+    names = ["one", "two", "three"]
+    for name in names:
+        lab.start("--name", name, TINY, "sh", "-c", "trap '' TERM; while :; do sleep 0.1; done")
+    started = time.monotonic()
+    assert lab.output("stop", "-t", "2", *names).split() == names
+    assert 2 <= time.monotonic() - started < 5

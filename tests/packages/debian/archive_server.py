@@ -115,7 +115,7 @@ class ArchiveServer:
                 with archive._counted(path):
                     archive._answer(self, path)
 
-            def log_message(self, format: str, *args: object) -> None:
+            def log_message(self, *_: object) -> None:
                 pass
 
         return Handler

@@ -22,7 +22,9 @@ def make_deb(
     return b"!<arch>\n" + b"".join(_ar_member(name, data) for name, data in parts.items())
 
 
-def file_member(path: str, content: bytes, *, mode: int = 0o644, uid: int = 0, gid: int = 0, mtime: int = 0) -> tuple[tarfile.TarInfo, bytes]:
+def file_member(
+    path: str, content: bytes, *, mode: int = 0o644, uid: int = 0, gid: int = 0, mtime: int = 0
+) -> tuple[tarfile.TarInfo, bytes]:
     """A file of a package."""
     info = _info(f".{path}", len(content), mode=mode)
     info.uid, info.gid, info.mtime = uid, gid, mtime

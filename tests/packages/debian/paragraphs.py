@@ -3,7 +3,7 @@
 from labbox.packages.debian.index import PackageIndex, scan_index
 
 
-def paragraph(
+def paragraph(  # noqa: PLR0913  (one keyword a field)
     name: str,
     version: str = "1",
     *,

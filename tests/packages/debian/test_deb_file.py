@@ -1,5 +1,4 @@
 import os
-import tarfile
 from pathlib import Path
 
 import pytest
@@ -34,18 +33,15 @@ def test_the_data_part_is_read_in_order(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"!<arch>\n", b"not a deb at all", b"!<arch>\n" + b"x" * 60])
 def test_what_is_no_package_is_refused(tmp_path: Path, content: bytes) -> None:
-    with pytest.raises(PackageError, match="a.deb"):
+    with pytest.raises(PackageError, match=r"a\.deb"):
         _open(tmp_path, content).read_control()
 
 
 def test_a_package_that_ends_early_is_refused(tmp_path: Path) -> None:
     content = make_deb(_CONTROL, [file_member("/a", os.urandom(50_000))])
     deb = _open(tmp_path, content[: len(content) - 20_000])
-    with pytest.raises(PackageError, match="is damaged"), deb.open_data() as tar:
-        for member in tar:
-            stream = tar.extractfile(member)
-            assert stream is not None
-            stream.read()
+    with pytest.raises(PackageError, match="is damaged"):
+        _read_data(deb)
 
 
 def test_an_unknown_compression_is_named(tmp_path: Path) -> None:
@@ -58,7 +54,12 @@ def test_damaged_compression_is_refused(tmp_path: Path) -> None:
     content = bytearray(make_deb(_CONTROL, [file_member("/a", os.urandom(50_000))]))
     content[-30_000:-29_000] = bytes(1000)
     deb = _open(tmp_path, bytes(content))
-    with pytest.raises((PackageError, tarfile.TarError)), deb.open_data() as tar:
+    with pytest.raises(PackageError, match="is damaged"):
+        _read_data(deb)
+
+
+def _read_data(deb: DebFile) -> None:
+    with deb.open_data() as tar:
         for member in tar:
             stream = tar.extractfile(member)
             assert stream is not None

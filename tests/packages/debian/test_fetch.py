@@ -47,7 +47,9 @@ def test_a_file_in_the_cache_is_not_fetched_again(server: ArchiveServer, tmp_pat
     assert server.hits == ["/a"]
 
 
-def test_a_damaged_file_in_the_cache_is_fetched_again(server: ArchiveServer, tmp_path: Path, transport: Transport) -> None:
+def test_a_damaged_file_in_the_cache_is_fetched_again(
+    server: ArchiveServer, tmp_path: Path, transport: Transport
+) -> None:
     server.files["/a"] = _CONTENT
     found = _fetcher(tmp_path, transport).fetch_all([_wanted(f"{server.url}/a")])[_SHA256]
     with open(found.path, "r+b") as file:
@@ -56,7 +58,9 @@ def test_a_damaged_file_in_the_cache_is_fetched_again(server: ArchiveServer, tmp
     assert Path(found.path).read_bytes() == _CONTENT
 
 
-def test_the_next_address_is_tried_when_one_does_not_have_it(server: ArchiveServer, tmp_path: Path, transport: Transport) -> None:
+def test_the_next_address_is_tried_when_one_does_not_have_it(
+    server: ArchiveServer, tmp_path: Path, transport: Transport
+) -> None:
     server.files["/b"] = _CONTENT
     _fetcher(tmp_path, transport).fetch_all([_wanted(f"{server.url}/a", f"{server.url}/b")])
     assert server.hits == ["/a", "/b"]
@@ -82,7 +86,9 @@ def test_the_error_lists_every_address(server: ArchiveServer, tmp_path: Path, tr
     assert "`ftp://x/c`" in message
 
 
-def test_a_download_that_was_cut_off_goes_on_where_it_stopped(server: ArchiveServer, tmp_path: Path, transport: Transport) -> None:
+def test_a_download_that_was_cut_off_goes_on_where_it_stopped(
+    server: ArchiveServer, tmp_path: Path, transport: Transport
+) -> None:
     server.files["/a"] = _CONTENT
     server.cuts["/a"] = [100_000, 50_000]
     found = _fetcher(tmp_path, transport).fetch_all([_wanted(f"{server.url}/a")])[_SHA256]
@@ -127,7 +133,9 @@ def test_a_server_that_stays_busy_is_given_up(server: ArchiveServer, tmp_path: P
     assert server.hits == ["/a"] * 4
 
 
-def test_a_server_that_refuses_connections_is_asked_once(server: ArchiveServer, tmp_path: Path, transport: Transport) -> None:
+def test_a_server_that_refuses_connections_is_asked_once(
+    server: ArchiveServer, tmp_path: Path, transport: Transport
+) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         dead = f"http://127.0.0.1:{unused.getsockname()[1]}"
@@ -135,7 +143,8 @@ def test_a_server_that_refuses_connections_is_asked_once(server: ArchiveServer, 
     for number, content in enumerate(contents):
         server.files[f"/{number}"] = content
     wanted = [
-        _wanted(f"{dead}/{number}", f"{server.url}/{number}", content=content) for number, content in enumerate(contents)
+        _wanted(f"{dead}/{number}", f"{server.url}/{number}", content=content)
+        for number, content in enumerate(contents)
     ]
     assert len(_fetcher(tmp_path, transport).fetch_all(wanted)) == 20
 
@@ -148,7 +157,9 @@ def test_redirects_are_followed_and_loops_are_not(server: ArchiveServer, tmp_pat
         _fetcher(tmp_path / "other", transport).fetch_all([_wanted(f"{server.url}/x")])
 
 
-def test_no_more_than_the_allowed_requests_run_at_once(server: ArchiveServer, tmp_path: Path, transport: Transport) -> None:
+def test_no_more_than_the_allowed_requests_run_at_once(
+    server: ArchiveServer, tmp_path: Path, transport: Transport
+) -> None:
     contents = [os.urandom(200_000) for _ in range(12)]
     for number, content in enumerate(contents):
         server.files[f"/{number}"] = content
@@ -166,10 +177,13 @@ def test_progress_ends_with_everything(server: ArchiveServer, tmp_path: Path, tr
     assert all(progress.done_bytes <= len(_CONTENT) for progress in seen)
 
 
-def test_two_fetchers_of_one_cache_fetch_a_file_once(server: ArchiveServer, tmp_path: Path, transport: Transport) -> None:
+def test_two_fetchers_of_one_cache_fetch_a_file_once(
+    server: ArchiveServer, tmp_path: Path, transport: Transport
+) -> None:
     server.files["/a"] = _CONTENT
     threads = [
-        threading.Thread(target=lambda: _fetcher(tmp_path, transport).fetch_all([_wanted(f"{server.url}/a")])) for _ in range(4)
+        threading.Thread(target=lambda: _fetcher(tmp_path, transport).fetch_all([_wanted(f"{server.url}/a")]))
+        for _ in range(4)
     ]
     for thread in threads:
         thread.start()

@@ -35,7 +35,9 @@ def test_the_settings_name_mirrors_too() -> None:
     assert mirrors.snapshot == "http://c"
 
 
-@pytest.mark.parametrize("config", [{"debian": {"mirror": 1}}, {"debian": "x"}, {"debian": {"mirror": "ftp://a/debian"}}])
+@pytest.mark.parametrize(
+    "config", [{"debian": {"mirror": 1}}, {"debian": "x"}, {"debian": {"mirror": "ftp://a/debian"}}]
+)
 def test_settings_that_cannot_be_mirrors_are_refused(config: dict[str, object]) -> None:
     with pytest.raises(UsageError):
         find_mirrors({}, config)

@@ -56,9 +56,7 @@ def test_the_first_alternative_is_taken() -> None:
 
 
 def test_an_alternative_that_is_wanted_anyway_is_enough() -> None:
-    universe = _universe(
-        paragraph("a", depends="b | c"), paragraph("b"), paragraph("c"), paragraph("d", depends="c")
-    )
+    universe = _universe(paragraph("a", depends="b | c"), paragraph("b"), paragraph("c"), paragraph("d", depends="c"))
     assert _names(universe, "a", "d") == ["a", "c", "d"]
 
 
@@ -96,13 +94,18 @@ def test_the_real_package_is_preferred_to_a_provider_and_priority_decides_betwee
 
 
 def test_a_versioned_provides_meets_versioned_needs_and_an_unversioned_one_does_not() -> None:
-    universe = _universe(paragraph("a", depends="x (>= 2)"), paragraph("p", provides="x (= 3)"), paragraph("q", provides="x"))
+    universe = _universe(
+        paragraph("a", depends="x (>= 2)"), paragraph("p", provides="x (= 3)"), paragraph("q", provides="x")
+    )
     assert _names(universe, "a") == ["a", "p"]
 
 
 def test_a_superseded_version_provides_nothing() -> None:
     universe = Universe(
-        [index_of(*_BASE, paragraph("a", depends="x"), paragraph("p", "1", provides="x")), index_of(paragraph("p", "2"))],
+        [
+            index_of(*_BASE, paragraph("a", depends="x"), paragraph("p", "1", provides="x")),
+            index_of(paragraph("p", "2")),
+        ],
         "amd64",
     )
     with pytest.raises(ResolutionError, match="needs `x`, which the archive does not have"):
@@ -113,9 +116,7 @@ def test_a_conflict_between_wanted_packages_names_both_and_why_they_are_there() 
     universe = _universe(paragraph("a", depends="c"), paragraph("b", conflicts="c"), paragraph("c"))
     with pytest.raises(ResolutionError) as caught:
         resolve_system(universe, ["a", "b"])
-    assert caught.value.message == (
-        "packages `c` (needed by `a`) and `b` (asked for) cannot be installed together"
-    )
+    assert caught.value.message == ("packages `c` (needed by `a`) and `b` (asked for) cannot be installed together")
 
 
 def test_a_package_may_conflict_with_what_it_provides_itself() -> None:

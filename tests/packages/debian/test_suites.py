@@ -34,7 +34,9 @@ def test_a_suite_is_fetched_verified_and_indexed(server: ArchiveServer, tmp_path
     assert (suite.packages_sha256, suite.date) == (sha256, _NOW)
 
 
-def test_the_second_reading_fetches_the_signed_index_only(server: ArchiveServer, tmp_path: Path, transport: Transport) -> None:
+def test_the_second_reading_fetches_the_signed_index_only(
+    server: ArchiveServer, tmp_path: Path, transport: Transport
+) -> None:
     server.add_suite("trixie", [paragraph("a", "1")], date=_NOW)
     _reader(server, tmp_path, transport).read_suite(DEBIAN, "trixie", "amd64")
     server.hits.clear()
@@ -53,7 +55,9 @@ def test_a_release_is_all_its_suites(server: ArchiveServer, tmp_path: Path, tran
     ]
 
 
-def test_an_index_that_does_not_match_its_hash_is_refused(server: ArchiveServer, tmp_path: Path, transport: Transport) -> None:
+def test_an_index_that_does_not_match_its_hash_is_refused(
+    server: ArchiveServer, tmp_path: Path, transport: Transport
+) -> None:
     sha256 = server.add_suite("trixie", [paragraph("a", "1")], date=_NOW)
     for path in (f"by-hash/SHA256/{sha256}", "Packages.xz"):
         server.files[f"/debian/dists/trixie/main/binary-amd64/{path}"] = b"evil"
@@ -61,7 +65,9 @@ def test_an_index_that_does_not_match_its_hash_is_refused(server: ArchiveServer,
         _reader(server, tmp_path, transport).read_suite(DEBIAN, "trixie", "amd64")
 
 
-def test_an_older_index_than_the_one_seen_before_is_refused(server: ArchiveServer, tmp_path: Path, transport: Transport) -> None:
+def test_an_older_index_than_the_one_seen_before_is_refused(
+    server: ArchiveServer, tmp_path: Path, transport: Transport
+) -> None:
     server.add_suite("trixie", [paragraph("a", "2")], date=_NOW)
     _reader(server, tmp_path, transport).read_suite(DEBIAN, "trixie", "amd64")
     server.add_suite("trixie", [paragraph("a", "1")], date=_NOW - timedelta(days=3))
@@ -75,12 +81,16 @@ def test_a_mirror_without_the_suite_is_passed_over(server: ArchiveServer, tmp_pa
     assert reader.read_suite(DEBIAN, "trixie", "amd64").name == "trixie"
 
 
-def test_a_suite_that_no_mirror_has_is_an_error_with_all_addresses(server: ArchiveServer, tmp_path: Path, transport: Transport) -> None:
+def test_a_suite_that_no_mirror_has_is_an_error_with_all_addresses(
+    server: ArchiveServer, tmp_path: Path, transport: Transport
+) -> None:
     with pytest.raises(DownloadError, match=r"cannot fetch `debian sid`: .*dists/sid/InRelease` answered 404"):
         _reader(server, tmp_path, transport).read_suite(DEBIAN, "sid", "amd64")
 
 
-def test_an_index_of_the_past_comes_from_the_snapshots(server: ArchiveServer, tmp_path: Path, transport: Transport) -> None:
+def test_an_index_of_the_past_comes_from_the_snapshots(
+    server: ArchiveServer, tmp_path: Path, transport: Transport
+) -> None:
     sha256 = server.add_suite("trixie", [paragraph("a", "1")], date=_NOW)
     folder = "/debian/dists/trixie/main/binary-amd64"
     index = server.files.pop(f"{folder}/by-hash/SHA256/{sha256}")

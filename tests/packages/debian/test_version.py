@@ -64,5 +64,5 @@ def test_dpkg_agrees(first: str, second: str) -> None:
         ("2", "", "", True),
     ],
 )
-def test_relations_between_versions_hold_or_not(version: str, operator: str, wanted: str, expected: bool) -> None:
+def test_relations_between_versions_hold_or_not(version: str, operator: str, wanted: str, expected: object) -> None:
     assert satisfies(version, operator, wanted) is expected

@@ -12,7 +12,6 @@ from collections.abc import Iterable, Sequence
 from labbox.build.debian import database, normalise
 from labbox.build.debian.children import Report
 from labbox.build.debian.configuring import configure_all, run_preinsts
-from labbox.build.debian.database import DatabaseEntry
 from labbox.build.debian.laying import (
     apply_statoverrides,
     lay_rest,
@@ -40,11 +39,11 @@ def assemble_system(plan: AssemblyPlan, runner: ProgramRunner, report: Report) -
     """Make the empty root around this process the system of the plan."""
     unpacker = Unpacker(ownership=plan.ownership, newest=plan.epoch)
     _merge_usr(plan.architecture)
+    database.create_database(plan.architecture)
     packages = read_and_lay(plan.packages, unpacker, lays=lambda file: file.essential, report=report)
     base = [package for package in packages if package.unpacked is not None]
     settle_folders(base, unpacker, is_new=_is_new)
-    database.create_database(plan.architecture)
-    database.record_unpacked([database_entry(package) for package in base])
+    database.record_unpacked([package.database_entry() for package in base])
     run_preinsts(packages, runner)
 
     unpacker = Unpacker(ownership=plan.ownership, newest=plan.epoch, diversions=database.read_diversions())
@@ -52,27 +51,21 @@ def assemble_system(plan: AssemblyPlan, runner: ProgramRunner, report: Report) -
     settle_overlaps(packages, unpacker)
     settle_folders(packages, unpacker, is_new=_is_new)
     apply_statoverrides(unpacker)
-    names = {package.name for package in base}
-    database.record_unpacked([database_entry(package) for package in packages if package.name not in names])
+    database.forget_packages()  # what a base package brought may belong to a later one by now
+    database.record_unpacked([package.database_entry() for package in packages])
 
     prepare_configuration(packages)
-    normalise.clamp_times("/", plan.epoch)
+    normalise.settle_folder_times("/", plan.epoch)
     configure_all(runner, report, len(packages))
     report("finish", 0, 1)
     _write_sources(plan.sources)
     clean_up(plan, runner, unpacker)
 
 
-def database_entry(package: Package) -> DatabaseEntry:
-    """A laid package as dpkg's database has it."""
-    assert package.unpacked is not None
-    return DatabaseEntry(control=package.control, paths=package.unpacked.paths, conffiles=package.unpacked.conffiles)
-
-
 def prepare_configuration(packages: Sequence[Package]) -> None:
     """What makes configuring quiet: no services started, no host keys made (an existing key is kept)."""
     manual = frozenset(package.name for package in packages if package.file.manual)
-    database.record_automatic([database_entry(package) for package in packages], manual)
+    database.record_automatic([package.database_entry() for package in packages], manual)
     with open(POLICY, "w", encoding="utf-8") as file:
         file.write("#!/bin/sh\nexit 101\n")
     os.chmod(POLICY, 0o755)

@@ -55,12 +55,35 @@ def create_database(architecture: str) -> None:
 
 
 def record_unpacked(entries: Sequence[DatabaseEntry]) -> None:
-    """Add packages to the database as unpacked: status, lists of files, scripts, interest in triggers."""
+    """Add packages to the database as unpacked: status and interest in triggers. Their `write_info` is done before."""
     with open(f"{ADMIN_DIR}/status", "a", encoding="utf-8") as status:
-        for entry in sorted(entries, key=lambda entry: entry.name):
-            status.write(entry.status_paragraph() + "\n")
-            _write_info(entry)
+        status.writelines(entry.status_paragraph() + "\n" for entry in sorted(entries, key=lambda entry: entry.name))
     _record_interests(entries)
+
+
+def forget_packages() -> None:
+    """Take back what `record_unpacked` wrote."""
+    _write(f"{ADMIN_DIR}/status", "")
+    for name in os.listdir(f"{ADMIN_DIR}/triggers"):
+        if name not in ("Unincorp", "Lock"):
+            os.unlink(f"{ADMIN_DIR}/triggers/{name}")
+
+
+def write_info(entry: DatabaseEntry) -> None:
+    """Write a package's list of files, its scripts and its other control files into `info/`."""
+    write_paths(entry)
+    for name, content in entry.control.files.items():
+        if name in _NOT_KEPT or not re.fullmatch(r"[a-z0-9]+", name):
+            continue
+        path = f"{ADMIN_DIR}/info/{entry.file_stem}.{name}"
+        with open(path, "wb") as file:
+            file.write(content)
+        os.chmod(path, 0o755 if name in _EXECUTABLE else 0o644)
+
+
+def write_paths(entry: DatabaseEntry) -> None:
+    """Write a package's list of files."""
+    _write(f"{ADMIN_DIR}/info/{entry.file_stem}.list", "".join(f"{path}\n" for path in entry.paths))
 
 
 def record_automatic(entries: Iterable[DatabaseEntry], manual: frozenset[str]) -> None:
@@ -113,17 +136,6 @@ def read_installed() -> list[dict[str, str]]:
     with open(f"{ADMIN_DIR}/status", encoding="utf-8") as file:
         paragraphs = list(parse_paragraphs(file.read()))
     return [fields for fields in paragraphs if fields.get("Status", "").endswith(" installed")]
-
-
-def _write_info(entry: DatabaseEntry) -> None:
-    stem = f"{ADMIN_DIR}/info/{entry.file_stem}"
-    _write(f"{stem}.list", "".join(f"{path}\n" for path in entry.paths))
-    for name, content in entry.control.files.items():
-        if name in _NOT_KEPT or not re.fullmatch(r"[a-z0-9]+", name):
-            continue
-        with open(f"{stem}.{name}", "wb") as file:
-            file.write(content)
-        os.chmod(f"{stem}.{name}", 0o755 if name in _EXECUTABLE else 0o644)
 
 
 def _record_interests(entries: Sequence[DatabaseEntry]) -> None:

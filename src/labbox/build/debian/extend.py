@@ -13,7 +13,6 @@ from labbox.build.debian import database, normalise
 from labbox.build.debian.assemble import (
     correct_shadow_owner,
     cure_bytecode,
-    database_entry,
     prepare_configuration,
 )
 from labbox.build.debian.children import Report
@@ -48,7 +47,7 @@ def extend_system(plan: AssemblyPlan, runner: ProgramRunner, report: Report) -> 
     settle_overlaps(packages, unpacker)
     settle_folders(packages, unpacker, is_new=made.__contains__)
     apply_statoverrides(unpacker)
-    database.record_unpacked([database_entry(package) for package in packages])
+    database.record_unpacked([package.database_entry() for package in packages])
     paths = all_paths(packages)
     database.activate_file_triggers(paths)
     _forget_font_cache(paths)

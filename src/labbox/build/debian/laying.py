@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from labbox.build.debian import database
 from labbox.build.debian.children import Report
 from labbox.build.debian.overlaps import canonical_path, find_overlaps
 from labbox.build.debian.plan import Package, PackageFile
@@ -22,8 +23,7 @@ def read_and_lay(
 
     def work(file: PackageFile) -> tuple[DebControl, UnpackedPackage | None]:
         control = file.deb.read_control()
-        unpacked = unpacker.unpack(file.deb, file.name, control.conffiles) if lays(file) else None
-        return control, unpacked
+        return control, _lay(Package(file=file, control=control), unpacker) if lays(file) else None
 
     ordered = sorted(files, key=lambda file: (not lays(file), -file.size, file.name))
     laid = sum(1 for file in files if lays(file))
@@ -39,7 +39,7 @@ def lay_rest(packages: Sequence[Package], unpacker: Unpacker, report: Report) ->
     )
     before = len(packages) - len(waiting)
     answers = run_in_workers(
-        lambda package: unpacker.unpack(package.file.deb, package.name, package.control.conffiles),
+        lambda package: _lay(package, unpacker),
         waiting,
         progress=lambda done, _: report("unpack", before + done, len(packages)),
     )
@@ -58,6 +58,7 @@ def settle_overlaps(packages: Sequence[Package], unpacker: Unpacker) -> None:
         for loser in overlap.losers:
             _unpacked(by_name[loser]).paths.remove(overlap.path)
             _unpacked(by_name[loser]).conffiles.pop(overlap.path, None)
+            database.write_paths(by_name[loser].database_entry())
     for name, paths in again.items():
         package = by_name[name]
         laid = unpacker.unpack(package.file.deb, name, package.control.conffiles, only=frozenset(paths))
@@ -97,6 +98,13 @@ def apply_statoverrides(unpacker: Unpacker) -> None:
 def user_id(name: str) -> int | None:
     """The id of a user of the new system."""
     return _read_ids("/etc/passwd").get(name)
+
+
+def _lay(package: Package, unpacker: Unpacker) -> UnpackedPackage:
+    """Lay one package's files, and its control files where dpkg keeps them."""
+    unpacked = unpacker.unpack(package.file.deb, package.name, package.control.conffiles)
+    database.write_info(replace(package, unpacked=unpacked).database_entry())
+    return unpacked
 
 
 def _unpacked(package: Package) -> UnpackedPackage:

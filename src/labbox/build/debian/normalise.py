@@ -99,7 +99,18 @@ def clamp_times(root: str, epoch: int) -> None:
             if os.lstat(path).st_mtime_ns > times[1]:
                 os.utime(path, ns=times, follow_symlinks=False)
         os.utime(folder, ns=times)
-        folder_names[:] = [name for name in folder_names if os.lstat(os.path.join(folder, name)).st_dev == device]
+        if folder == root:  # only there other file systems are mounted
+            folder_names[:] = [name for name in folder_names if os.lstat(os.path.join(root, name)).st_dev == device]
+
+
+def settle_folder_times(root: str, epoch: int) -> None:
+    """Give every folder exactly the epoch, before caches note their times; files have theirs from their packages."""
+    times = (epoch * 10**9, epoch * 10**9)
+    device = os.lstat(root).st_dev
+    for folder, folder_names, _ in os.walk(root):
+        os.utime(folder, ns=times)
+        if folder == root:  # only there other file systems are mounted
+            folder_names[:] = [name for name in folder_names if os.lstat(os.path.join(root, name)).st_dev == device]
 
 
 def rewrite_bytecode(folders: Iterable[str], epoch: int) -> dict[str, list[str]]:

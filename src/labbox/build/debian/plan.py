@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from labbox.build.debian.database import DatabaseEntry
 from labbox.build.debian.unpack import UnpackedPackage
 from labbox.packages.debian.deb_file import DebControl, DebFile
 from labbox.store.ownership import Ownership
@@ -42,6 +43,11 @@ class Package:
     def name(self) -> str:
         """The package's name."""
         return self.file.name
+
+    def database_entry(self) -> DatabaseEntry:
+        """The laid package as dpkg's database has it."""
+        assert self.unpacked is not None
+        return DatabaseEntry(control=self.control, paths=self.unpacked.paths, conffiles=self.unpacked.conffiles)
 
 
 def script_environment(epoch: int) -> dict[str, str]:

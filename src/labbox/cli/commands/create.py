@@ -1,11 +1,11 @@
 """`labbox create`."""
 
-from labbox.cli.commands.run import create_from_command_line
 from labbox.cli.container_flags import CONTAINER_FLAGS
 from labbox.cli.container_request import read_request
-from labbox.cli.failures import EngineFailures
 from labbox.cli.flags import Arguments, Command
+from labbox.cli.running import create_from_command_line
 from labbox.cli.session import open_engine
+from labbox.errors import LabboxError
 
 COMMAND = Command(
     name="create",
@@ -20,7 +20,11 @@ COMMAND = Command(
 
 def execute(arguments: Arguments) -> int:
     """Create a container and print its id."""
-    with EngineFailures():
-        container = create_from_command_line(open_engine(), arguments, read_request(arguments))
+    request = read_request(arguments)
+    try:
+        container = create_from_command_line(open_engine(), arguments, request)
+    except LabboxError as error:
+        error.exit_code = 1  # docker's: 125 is for what stands on the command line, and for `run`
+        raise
     print(container.spec.id)
     return 0

@@ -1,14 +1,11 @@
 """`labbox exec`."""
 
 import os
-import sys
 
-from labbox.cli.attaching import check_terminal, read_detach_keys
 from labbox.cli.container_flags import DETACH_KEYS_FLAG
 from labbox.cli.flags import Arguments, Command, Flag
-from labbox.cli.session import open_engine
-from labbox.cli.values.environment import check_variable, read_environment
-from labbox.engine.specification import ExecSpec
+from labbox.engine.embedded.departure import start_exec_stage
+from labbox.linux.idmap import root_identity
 
 COMMAND = Command(
     name="exec",
@@ -33,29 +30,9 @@ COMMAND = Command(
 
 def execute(arguments: Arguments) -> int:
     """Run one more command in a container; the command's exit code is ours."""
-    spec = _read_spec(arguments)
-    detach_keys = read_detach_keys(arguments)
-    check_terminal(terminal=spec.terminal, stdin=spec.open_stdin and not spec.detach)
-    engine = open_engine()
-    execution = engine.execute(engine.find(arguments.positionals[0]), spec)
-    if spec.detach:
-        return 0
-    sys.stdout.flush()
-    outcome = execution.proxy(stdin=0 if spec.open_stdin else None, stdout=1, stderr=2, detach_keys=detach_keys)
-    if outcome.kind == "detached":
-        print("read escape sequence", file=sys.stderr)
-    return outcome.code
+    # As root the process that will join the container can start before it is known which; the rest loads meanwhile.
+    is_root = os.geteuid() == 0 and os.environ.get("LABBOX_MODE", "root") in {"", "root"}
+    early = start_exec_stage(root_identity(), None) if is_root else None
+    from labbox.cli.executing import execute_in_container
 
-
-def _read_spec(arguments: Arguments) -> ExecSpec:
-    arguments.values("env", check_variable)
-    return ExecSpec(
-        command=arguments.positionals[1:],
-        environment=tuple(read_environment(arguments.texts("env"), arguments.texts("env-file"), os.environ)),
-        working_dir=arguments.text("workdir") or "",
-        user=arguments.text("user") or "",
-        terminal=arguments.switch("tty"),
-        open_stdin=arguments.switch("interactive"),
-        privileged=arguments.switch("privileged"),
-        detach=arguments.switch("detach"),
-    )
+    return execute_in_container(arguments, early)

@@ -1,7 +1,7 @@
 """`labbox stop`."""
 
 from labbox.actions.signals import parse_signal
-from labbox.cli.failures import for_each
+from labbox.cli.failures import for_each_at_once
 from labbox.cli.flags import Arguments, Command, Flag
 from labbox.cli.session import open_engine
 
@@ -21,10 +21,10 @@ COMMAND = Command(
 
 
 def execute(arguments: Arguments) -> int:
-    """Stop containers one after the other and print their names; those that have stopped already are fine."""
+    """Stop containers, all at once, and print their names; those that have stopped already are fine."""
     engine = open_engine()
     signal, timeout = read_stop_flags(arguments)
-    return for_each(
+    return for_each_at_once(
         arguments.positionals, lambda name: engine.stop(engine.find(name), timeout_seconds=timeout, number=signal)
     )
 

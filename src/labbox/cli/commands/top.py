@@ -4,6 +4,8 @@ import time
 
 from labbox.actions.processes_of_container import ProcessFacts, describe_processes, terminal_name, user_name
 from labbox.cli.flags import Arguments, Command
+from labbox.cli.listing import JSON_FLAG
+from labbox.cli.output import print_json
 from labbox.cli.session import open_engine
 from labbox.cli.tables import align
 from labbox.errors import ConflictError, LabboxError
@@ -12,6 +14,7 @@ COMMAND = Command(
     name="top",
     usage="CONTAINER [ps OPTIONS]",
     summary="Display the running processes of a container",
+    flags=(JSON_FLAG,),
     minimum=1,
     options_end_at_positional=True,
     aliases=("container top",),
@@ -28,6 +31,9 @@ def execute(arguments: Arguments) -> int:
     if not container.is_running:
         raise ConflictError(f"Container {container.spec.id} is not running")
     processes = describe_processes(container)
+    if arguments.switch("json"):
+        print_json([process._asdict() for process in processes])
+        return 0
     if options:
         lines = _ask_ps(options, {process.pid for process in processes})
     else:

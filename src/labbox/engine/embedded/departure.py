@@ -1,56 +1,62 @@
-"""Leaving the host: what a forked child does before a fresh interpreter takes over inside other namespaces.
+"""Leaving the host: children that become a fresh, lean interpreter in other namespaces and wait there for their plan.
 
-Small on purpose: the command line and the monitor import this, and not what the container's processes need.
+Small on purpose: the command line and the monitor import this, and not what the container's processes need. A child
+can be started before its plan is known, so that its interpreter loads while the command line still reads and decides.
 """
 
 import os
 
-from labbox.engine.embedded import interpreter
-from labbox.lightweight_typing import Any
+from labbox.engine.embedded import interpreter, messages
+from labbox.engine.embedded.failures import report_failure
+from labbox.lightweight_modules import signal
+from labbox.lightweight_typing import Callable, NamedTuple
 from labbox.linux import mounts, namespaces
 from labbox.linux.idmap import Identity, enter_user_namespace
+from labbox.linux.process import close_from, reset_signals
 
 # The modules that run as programs of their own inside other namespaces.
 _STAGE = "labbox.engine.embedded.stage"
 _EXEC_STAGE = "labbox.engine.embedded.exec_stage"
 
 
+class Departed(NamedTuple):
+    """A child on its way: its process number, and the channel on which it waits for its plan."""
+
+    pid: int
+    channel: messages.Channel
+
+
+def start_stage(identity: Identity) -> Departed:
+    """A process in new user and mount namespaces, about to run `stage`: the parent of a container's process 1."""
+
+    def leave(channel: int) -> None:
+        python = interpreter.interpreter_path()
+        protected = interpreter.needs_protection(python, identity.mode)
+        enter_user_namespace(identity)
+        _execute(python, _STAGE, channel, protected=protected)
+
+    return _depart(leave)
+
+
+def start_exec_stage(identity: Identity, pid: int | None) -> Departed:
+    """A process about to run `exec_stage`, which joins a container; `pid` is the container's process 1.
+
+    As the real root it can be started without `pid`; else it first becomes root of the container's user namespace.
+    """
+
+    def leave(channel: int) -> None:
+        python = interpreter.interpreter_path()
+        protected = interpreter.needs_protection(python, identity.mode)
+        if pid is not None and identity.mode != "root":
+            join_outer_user_namespace(pid)
+        _execute(python, _EXEC_STAGE, channel, protected=protected)
+
+    return _depart(leave)
+
+
 def warm_stages() -> None:
     """Make sure that what runs inside is compiled."""
     interpreter.warm_bytecode((_STAGE, _EXEC_STAGE))
-
-
-def leave_host(identity: Identity, plan: dict[str, Any], plan_descriptor: int, channel: int) -> None:
-    """For a new container: join its cgroups, enter user and mount namespaces, execute `stage`. Does not return."""
-    _join_cgroups(plan["cgroups"])
-    python = interpreter.interpreter_path()
-    protected = interpreter.needs_protection(python, identity.mode)
-    enter_user_namespace(identity)
-    _unshare_mounts()
-    if protected:
-        interpreter.protect(python)
-    interpreter.execute_module(python, _STAGE, (plan_descriptor, channel))
-
-
-def join_container(plan: dict[str, Any], plan_descriptor: int, channel: int) -> None:
-    """For one more command: become root of the container's outer user namespace, execute `exec_stage`. Does not return.
-
-    Plan keys beside the payload's: `pid` of init, `join` (namespace flags), `inner` (init has a user namespace of its
-    own inside), `cgroups` (files to write our number to).
-    """
-    _join_cgroups(plan["cgroups"])
-    python = interpreter.interpreter_path()
-    protected = interpreter.needs_protection(python, plan["payload"]["mode"])
-    container = os.pidfd_open(plan["pid"])
-    if plan["payload"]["mode"] != "root":
-        join_outer_user_namespace(plan["pid"])
-    if not protected:
-        from labbox.engine.embedded.exec_stage import main  # noqa: PLC0415  (only here, where nothing is executed anew)
-
-        main(plan_descriptor, channel, container)
-    _unshare_mounts()
-    interpreter.protect(python)
-    interpreter.execute_module(python, _EXEC_STAGE, (plan_descriptor, channel, container))
 
 
 def join_outer_user_namespace(pid: int) -> None:
@@ -64,12 +70,35 @@ def join_outer_user_namespace(pid: int) -> None:
     os.setresuid(0, 0, 0)
 
 
-def _join_cgroups(paths: list[str]) -> None:
-    for path in paths:
-        with open(path, "w", encoding="ascii") as file:
-            file.write(str(os.getpid()))
+def _depart(leave: Callable[[int], None]) -> Departed:
+    ours, theirs = messages.make_channel()
+    child = os.fork()
+    if child == 0:
+        try:
+            _forget_the_past(theirs.fileno())
+            leave(theirs.fileno())
+        except BaseException as error:  # noqa: BLE001  (the process ends here, and the other side tells what it said)
+            report_failure(theirs, error)
+        finally:
+            os._exit(125)
+    theirs.close()
+    return Departed(child, ours)
 
 
-def _unshare_mounts() -> None:
+def _forget_the_past(channel: int) -> None:
+    """Close what the parent had open and undo what it did about signals."""
+    os.setsid()
+    signal.set_wakeup_fd(-1)
+    null = os.open("/dev/null", os.O_RDWR)
+    for number in range(3):
+        os.dup2(null, number)
+    close_from(3, (channel,))
+    reset_signals()
+
+
+def _execute(python: str, module: str, channel: int, *, protected: bool) -> None:
     namespaces.unshare(namespaces.CLONE_NEWNS)
     mounts.set_propagation("/", mounts.MS_REC | mounts.MS_SLAVE)
+    if protected:
+        interpreter.protect(python)
+    interpreter.execute_module(python, module, channel)

@@ -3,16 +3,16 @@
 import os
 import signal
 import socket
-import sys
 from collections.abc import Callable, Iterator, Mapping
 
 from labbox.engine.embedded import attachment, frames, records, removal
+from labbox.engine.embedded.assignment import Assignment, write_assignment
 from labbox.engine.embedded.attachment import Attachment, Outcome
-from labbox.engine.embedded.departure import warm_stages
+from labbox.engine.embedded.departure import Departed, warm_stages
 from labbox.engine.embedded.host import Host
+from labbox.engine.embedded.launch import Launch, begin_launch
 from labbox.engine.embedded.logs import LogReader
 from labbox.engine.embedded.modes import choose_identity
-from labbox.engine.embedded.monitor import Equipment, Monitor
 from labbox.engine.embedded.plan import make_plan
 from labbox.engine.embedded.records import Container
 from labbox.engine.specification import ContainerSpec, ExecSpec
@@ -20,7 +20,6 @@ from labbox.errors import ConflictError, NotFoundError
 from labbox.files import take_lock
 from labbox.lightweight_typing import TYPE_CHECKING, TypeVar
 from labbox.linux.idmap import Identity
-from labbox.linux.process import close_from
 from labbox.settings import Settings
 
 if TYPE_CHECKING:
@@ -33,10 +32,11 @@ _PATIENCE_SECONDS = 10.0  # a monitor tells of the end first and puts things awa
 class EmbeddedEngine:
     """Containers of one user on this machine."""
 
-    def __init__(self, settings: Settings, environment: Mapping[str, str]) -> None:
+    def __init__(self, settings: Settings, environment: Mapping[str, str], launch: Launch | None = None) -> None:
         self.settings = settings
         self._environment = environment
         self._identity: Identity | None = None
+        self._launch = launch
 
     @property
     def identity(self) -> Identity:
@@ -88,30 +88,23 @@ class EmbeddedEngine:
         return connection, connection.wait_started()
 
     def _start_monitor(self, container: Container, lock: int) -> Attachment:
-        """Gather what the monitor needs, then fork it; whatever fails before the fork leaves nothing behind."""
+        """Gather what the monitor needs and hand it over; whatever fails before that leaves nothing behind."""
         host = Host(self.settings, self.identity)
-        spec = container.spec
+        launch, self._launch = self._launch or self.begin_launch(), None
         with host.equipped(container) as (facts, publisher, limits):
-            equipment = Equipment(
-                identity=self.identity,
-                plan=make_plan(spec, container.folder, facts),
-                containers_dir=self.settings.containers_dir,
-                volumes_dir=self.settings.volumes_dir,
-                publisher=publisher,
-                limits=limits,
-            )
-            listener = attachment.listen(container.folder)
             warm_stages()
+            listener = attachment.listen(container.folder)
             ours, theirs = socket.socketpair()
-            kept = (lock, listener.fileno(), theirs.fileno(), *(publisher.descriptors if publisher else ()))
-            sys.stdout.flush()
-            sys.stderr.flush()
-            if os.fork() == 0:
-                ours.close()
-                _become_monitor(container, equipment, listener, theirs, kept)
+            plan = make_plan(container.spec, container.folder, facts)
+            assignment = Assignment(container, plan, self.settings, publisher, limits, lock, listener, theirs)
+            launch.hand_over(*write_assignment(assignment))
             theirs.close()
             listener.close()
         return Attachment(ours)
+
+    def begin_launch(self) -> Launch:
+        """A monitor that waits for its container."""
+        return begin_launch(self.settings.runtime_dir, self._environment.get("LABBOX_MODE") or None)
 
     # Running containers.
 
@@ -152,11 +145,11 @@ class EmbeddedEngine:
         except NotFoundError:
             return container.state.exit_code
 
-    def execute(self, container: Container, exec_spec: ExecSpec) -> "Execution":
+    def execute(self, container: Container, exec_spec: ExecSpec, early: Departed | None = None) -> "Execution":
         """Start one more command in a running container; ConflictError, or EngineError when it cannot start."""
         from labbox.engine.embedded.execution import start_execution  # noqa: PLC0415
 
-        execution = start_execution(Host(self.settings, self.identity), self.identity, container, exec_spec)
+        execution = start_execution(Host(self.settings, self.identity), self.identity, container, exec_spec, early)
         execution.wait_started()
         return execution
 
@@ -217,31 +210,3 @@ class _Connected:
     def __exit__(self, *_: object) -> None:
         if self._connection is not None:
             self._connection.__exit__()
-
-
-def _become_monitor(
-    container: Container, equipment: Equipment, listener: socket.socket, client: socket.socket, kept: tuple[int, ...]
-) -> None:
-    """In the forked child: leave the terminal's session, keep only what is needed, and serve. Does not return."""
-    try:
-        os.setsid()
-        _detach_streams(container.folder.monitor_log)
-        close_from(3, kept)
-        os.chdir("/")
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD):
-            signal.signal(number, signal.SIG_DFL)
-        state = container.state._replace(error="", oom_killed=False, restart_count=0, stopped_by_user=False)
-        Monitor(container._replace(state=state), equipment, listener).run(client)
-    except BaseException:  # noqa: BLE001  (the process ends here: what is wrong stands in monitor.log)
-        import traceback  # noqa: PLC0415  (4 ms that only a fault pays)
-
-        traceback.print_exc()
-        os._exit(1)
-    os._exit(0)
-
-
-def _detach_streams(log: str) -> None:
-    null = os.open("/dev/null", os.O_RDWR)
-    errors = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    for number, descriptor in enumerate((null, null, errors)):
-        os.dup2(descriptor, number)

@@ -17,11 +17,18 @@ from labbox.linux.process import PR_SET_DUMPABLE, prctl, reset_signals
 _DRAIN_SIZE = 1 << 16
 
 
-def main(plan_descriptor: int, channel_descriptor: int, container: int) -> None:
-    """Join the container, run the command, say how it ended. Does not return."""
-    channel = messages.adopt(channel_descriptor)
+def main(descriptor: int) -> None:
+    """Wait for the plan, join the container, run the command, say how it ended. Does not return.
+
+    Plan keys beside the payload's: `join` (namespace flags), `inner` (init has a user namespace of its own inside). The
+    first descriptor is a pidfd of the container's process 1, the others are the command's standard streams.
+    """
+    channel = messages.adopt(descriptor)
     try:
-        plan = messages.read_plan(plan_descriptor)
+        received = messages.receive_plan(channel)
+        if received is None:
+            os._exit(0)  # nothing came of it
+        plan, (container, *plan["standard"]) = received
         prctl(PR_SET_DUMPABLE, 0)
         namespaces.setns(container, plan["join"])
         if plan["inner"]:

@@ -2,14 +2,12 @@
 
 import os
 import select
-import signal
-import sys
 from contextlib import ExitStack
 
 from labbox.engine.embedded import frames, messages
 from labbox.engine.embedded.attachment import DetachKeys, Outcome, connect, on_resize, woken_by_signals, write_all
-from labbox.engine.embedded.departure import join_container
-from labbox.engine.embedded.failures import raise_failure, report_failure
+from labbox.engine.embedded.departure import Departed, start_exec_stage
+from labbox.engine.embedded.failures import raise_failure
 from labbox.engine.embedded.folders import ContainerFolder
 from labbox.engine.embedded.host import Host
 from labbox.engine.embedded.plan import plan_exec_payload
@@ -19,7 +17,6 @@ from labbox.errors import ConflictError
 from labbox.lightweight_typing import Any
 from labbox.linux import namespaces, terminals
 from labbox.linux.idmap import Identity
-from labbox.linux.process import close_from
 from labbox.linux.raw_terminal import raw_mode
 
 _CHUNK = 1 << 16
@@ -134,26 +131,28 @@ class Execution:
         return Outcome("exited", message[1])
 
 
-def start_execution(host: Host, identity: Identity, container: Container, exec_spec: ExecSpec) -> Execution:
+def start_execution(
+    host: Host, identity: Identity, container: Container, exec_spec: ExecSpec, early: Departed | None
+) -> Execution:
     """Start a command in a running container; ConflictError when it does not run.
 
-    Call `wait_started` on what comes back.
+    `early` is a stage started before the container was known. Call `wait_started` on what comes back.
     """
     if container.state.status != "running":
         raise ConflictError(f"container {container.spec.id} is not running")
+    stage = early or start_exec_stage(identity, container.state.pid)
+    for path in host.cgroup_files_of(container):
+        with open(path, "w", encoding="ascii") as file:
+            file.write(str(stage.pid))
     streams, child_streams = _open_streams(exec_spec)
-    plan = _make_plan(host, identity, container, exec_spec, child_streams)
-    ours, theirs = messages.make_channel()
-    descriptor = messages.write_plan(plan)
-    sys.stdout.flush()
-    sys.stderr.flush()
-    if os.fork() == 0:
-        _become_joiner(plan, descriptor, theirs)
-    theirs.close()
-    os.close(descriptor)
-    for child_stream in child_streams:
-        os.close(child_stream)
-    return Execution(ours, container.folder, streams, terminal=exec_spec.terminal)
+    pidfd = os.pidfd_open(container.state.pid)
+    try:
+        plan = _make_plan(host, identity, container, exec_spec)
+        messages.send_plan(stage.channel, plan, (pidfd, *child_streams))
+    finally:
+        for descriptor in (pidfd, *child_streams):
+            os.close(descriptor)
+    return Execution(stage.channel, container.folder, streams, terminal=exec_spec.terminal)
 
 
 def _open_streams(exec_spec: ExecSpec) -> tuple[list[int], list[int]]:
@@ -172,17 +171,12 @@ def _open_streams(exec_spec: ExecSpec) -> tuple[list[int], list[int]]:
     return [stdin, output, errors], [child_input, child_output, child_errors]
 
 
-def _make_plan(
-    host: Host, identity: Identity, container: Container, exec_spec: ExecSpec, streams: list[int]
-) -> dict[str, Any]:
+def _make_plan(host: Host, identity: Identity, container: Container, exec_spec: ExecSpec) -> dict[str, Any]:
     pid = container.state.pid
     network = 0 if container.spec.network == "host" else namespaces.CLONE_NEWNET
     return {
-        "pid": pid,
         "join": _JOINED | network,
         "inner": identity.mode == "single" and _has_inner_user_namespace(pid),
-        "cgroups": host.cgroup_files_of(container),
-        "standard": streams,
         "payload": plan_exec_payload(container.spec, exec_spec, host.exec_facts(container.spec)),
     }
 
@@ -197,23 +191,6 @@ def _has_inner_user_namespace(pid: int) -> bool:
     finally:
         for descriptor in (mount_namespace, outer, own):
             os.close(descriptor)
-
-
-def _become_joiner(plan: dict[str, Any], descriptor: int, channel: messages.Channel) -> None:
-    try:
-        os.setsid()
-        null = os.open("/dev/null", os.O_RDWR)
-        for number in range(3):
-            os.dup2(null, number)
-        for number in plan["standard"]:
-            os.set_inheritable(number, True)
-        close_from(3, (descriptor, channel.fileno(), *plan["standard"]))
-        signal.pthread_sigmask(signal.SIG_SETMASK, [])
-        join_container(plan, descriptor, channel.fileno())
-    except BaseException as error:  # noqa: BLE001  (the process ends here, and the command line tells what it said)
-        report_failure(channel, error)
-    finally:
-        os._exit(125)
 
 
 def _copy(source: int, target: int) -> bool:

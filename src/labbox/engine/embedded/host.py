@@ -1,6 +1,7 @@
 """What a container gets from this host before it starts: layers, files for /etc, volumes, ports, limits, filters."""
 
 import os
+import resource
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -70,6 +71,7 @@ class Host:
             ownership_filter=self._ownership_filter(),
             hostname=socket.gethostname(),
             last_capability=capabilities.last_capability(),
+            descriptor_limit=resource.getrlimit(resource.RLIMIT_NOFILE),
         )
 
     def cgroup_files_of(self, container: Container) -> list[str]:
@@ -102,7 +104,7 @@ class Host:
         if security.privileged or security.seccomp == "unconfined":
             return ()
         mask = capability_mask(spec)
-        held = frozenset(name for number, name in enumerate(capabilities.NAMES) if mask >> number & 1)
+        held = frozenset(f"CAP_{name}" for number, name in enumerate(capabilities.NAMES) if mask >> number & 1)
         machine = os.uname().machine
         if security.seccomp != "default":
             from json import loads  # noqa: PLC0415

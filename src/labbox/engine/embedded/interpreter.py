@@ -53,10 +53,9 @@ def warm_bytecode(modules: tuple[str, ...]) -> None:
             __import__(name)
 
 
-def execute_module(path: str, module: str, descriptors: tuple[int, ...]) -> None:
-    """Replace this process by Python calling `module.main(*descriptors)`; the descriptors stay open in it."""
-    for descriptor in descriptors:
-        os.set_inheritable(descriptor, True)
+def execute_module(path: str, module: str, descriptor: int) -> None:
+    """Replace this process by Python calling `module.main(descriptor)`; the descriptor stays open in it."""
+    os.set_inheritable(descriptor, True)
     # Nothing in there lives long enough for the collector to find anything.
-    program = f"import gc,sys;gc.disable();sys.path.insert(0,{_SOURCE!r});from {module} import main;main{descriptors!r}"
+    program = f"import gc,sys;gc.disable();sys.path.insert(0,{_SOURCE!r});from {module} import main;main({descriptor})"
     os.execve(path, [path, *_OPTIONS, "-c", program], {"LC_ALL": "C.UTF-8"})

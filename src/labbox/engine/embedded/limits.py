@@ -4,6 +4,7 @@ import os
 
 from labbox.engine.specification import Resources
 from labbox.errors import UnsupportedError, UsageError
+from labbox.lightweight_typing import Any, Self
 from labbox.linux import cgroups
 from labbox.linux.cgroups import Group, NoGroupError, Usage
 
@@ -18,6 +19,15 @@ class ContainerLimits:
     def __init__(self, groups: list[Group]) -> None:
         self._groups = groups
         self._seen_kills = 0
+
+    @classmethod
+    def from_document(cls, document: list[Any]) -> Self:
+        """The limits that another process made."""
+        return cls([Group(version, frozenset(controllers), path) for version, controllers, path in document])
+
+    def to_document(self) -> list[Any]:
+        """Plain values from which `from_document` makes them again."""
+        return [(group.version, sorted(group.controllers), group.path) for group in self._groups]
 
     @property
     def join_files(self) -> list[str]:

@@ -15,7 +15,7 @@ Channel = socket.socket
 
 _LARGEST = 1 << 18
 _INT = struct.Struct("i")  # `array` would import collections, 4 ms
-_MOST_DESCRIPTORS = 16
+_MOST_DESCRIPTORS = 200  # of 253 that the kernel takes (SCM_MAX_FD)
 
 
 def make_channel() -> tuple[Channel, Channel]:
@@ -31,13 +31,17 @@ def adopt(descriptor: int) -> Channel:
 
 def send(channel: Channel, kind: str, value: Any = None, descriptors: tuple[int, ...] = ()) -> None:
     """Send one message; BrokenPipeError when the other side is gone."""
-    ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack(f"{len(descriptors)}i", *descriptors))] if descriptors else []
+    ancillary = (
+        [(socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack(f"{len(descriptors)}i", *descriptors))]
+        if descriptors
+        else []
+    )
     channel.sendmsg([marshal.dumps((kind, value))], ancillary)
 
 
 def receive(channel: Channel) -> tuple[str, Any, list[int]] | None:
     """The next message with its descriptors (close-on-exec), or None when the other side is gone."""
-    size = _INT.size * _MOST_DESCRIPTORS
+    size = _INT.size * (_MOST_DESCRIPTORS + 1)
     try:
         data, ancillary, _, _ = channel.recvmsg(_LARGEST, socket.CMSG_LEN(size), socket.MSG_CMSG_CLOEXEC)
     except ConnectionResetError:
@@ -53,16 +57,37 @@ def receive(channel: Channel) -> tuple[str, Any, list[int]] | None:
     return name, value, descriptors
 
 
-def write_plan(plan: dict[str, Any]) -> int:
-    """A descriptor from which `read_plan` reads the plan in another process (memfd_create(2))."""
-    descriptor = os.memfd_create("labbox-plan", os.MFD_CLOEXEC)
-    os.write(descriptor, marshal.dumps(plan))
-    return descriptor
+def send_plan(channel: Channel, plan: dict[str, Any], descriptors: tuple[int, ...] = ()) -> None:
+    """Send a plan of any size (in a memfd_create(2) file) with the descriptors that belong to it."""
+    file = os.memfd_create("labbox-plan", os.MFD_CLOEXEC)
+    try:
+        write_whole(file, marshal.dumps(plan))
+        send(channel, "plan", len(descriptors), (file, *descriptors[:_MOST_DESCRIPTORS]))
+        for start in range(_MOST_DESCRIPTORS, len(descriptors), _MOST_DESCRIPTORS):
+            send(channel, "descriptors", None, descriptors[start : start + _MOST_DESCRIPTORS])
+    finally:
+        os.close(file)
 
 
-def read_plan(descriptor: int) -> dict[str, Any]:
-    """What `write_plan` wrote; the descriptor is closed."""
-    os.lseek(descriptor, 0, os.SEEK_SET)
-    with open(descriptor, "rb") as file:
-        plan: dict[str, Any] = marshal.loads(file.read())
-    return plan
+def receive_plan(channel: Channel) -> tuple[dict[str, Any], list[int]] | None:
+    """What `send_plan` sent, or None when the other side has gone away instead."""
+    message = receive(channel)
+    if message is None:
+        return None
+    _, expected, (file, *descriptors) = message
+    while len(descriptors) < expected:
+        following = receive(channel)
+        if following is None:
+            return None
+        descriptors += following[2]
+    os.lseek(file, 0, os.SEEK_SET)
+    with open(file, "rb") as stream:
+        plan: dict[str, Any] = marshal.loads(stream.read())
+    return plan, descriptors
+
+
+def write_whole(descriptor: int, data: bytes) -> None:
+    """Write everything to a file that takes it."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]

@@ -12,8 +12,8 @@ from time import monotonic
 
 from labbox.engine.embedded import frames, messages, records, removal
 from labbox.engine.embedded.clients import Clients
-from labbox.engine.embedded.departure import leave_host
-from labbox.engine.embedded.failures import exit_code_of, report_failure
+from labbox.engine.embedded.departure import Departed, start_stage
+from labbox.engine.embedded.failures import exit_code_of
 from labbox.engine.embedded.logs import LogWriter
 from labbox.engine.embedded.loop import READABLE, Loop, Timer
 from labbox.engine.embedded.pipes import ContainerStreams
@@ -35,6 +35,13 @@ class Publisher(Protocol):
 
     ports: tuple[PortBinding, ...]
 
+    @property
+    def descriptors(self) -> tuple[int, ...]:
+        """Its sockets."""
+
+    def to_document(self) -> list[Any]:
+        """Plain values from which another process, given the descriptors, makes it again."""
+
     def serve(self, pid: int, *, joins_user_namespace: bool) -> None:
         """Begin to pass connections on into the network of process `pid`."""
 
@@ -47,6 +54,9 @@ class Publisher(Protocol):
 
 class Limits(Protocol):
     """The cgroups a container lives in."""
+
+    def to_document(self) -> list[Any]:
+        """Plain values from which another process makes it again."""
 
     def was_out_of_memory(self) -> bool:
         """True when the kernel has killed one of its processes for memory."""
@@ -89,15 +99,13 @@ class Monitor:
         self._started_at = 0.0
         self._ended_by_user = False
 
-    def run(self, first_client: socket.socket | None) -> None:
+    def run(self, first_client: socket.socket, stage: Departed) -> None:
         """Serve until the container has ended for good and everything of it has been put away."""
-        process.set_process_name("labbox-monitor")
         process.prctl(process.PR_SET_CHILD_SUBREAPER, 1)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             self._loop.on_signal(number, self._stop_with_host)
-        if first_client is not None:
-            self._clients.add(first_client)
-        self._start()
+        self._clients.add(first_client)
+        self._start(stage)
         self._loop.run()
 
     # What clients ask for.
@@ -166,7 +174,8 @@ class Monitor:
 
     # From fork to "started".
 
-    def _start(self) -> None:
+    def _start(self, stage: Departed) -> None:
+        """Send the plan to the process that waits for it, and listen to what it says."""
         self._restart_timer = None
         self._failure = None
         spec = self._container.spec
@@ -177,30 +186,14 @@ class Monitor:
             on_output=self._output,
             on_input_room=self._clients.resume_input,
         )
-        ours, theirs = messages.make_channel()
-        plan = {**self._equipment.plan, "standard": self._streams.child_descriptors}
-        descriptor = messages.write_plan(plan)
-        self._stage = os.fork()
-        if self._stage == 0:
-            self._become_stage(plan, descriptor, theirs)
-        theirs.close()
-        os.close(descriptor)
-        self._streams.close_child_side()
-        self._channel = ours
-        self._loop.watch(ours.fileno(), READABLE, self._heard_from_inside)
-
-    def _become_stage(self, plan: dict[str, Any], descriptor: int, channel: messages.Channel) -> None:
+        self._stage, self._channel = stage
+        _join_cgroups(self._equipment.plan["cgroups"], stage.pid)
         try:
-            self._loop.abandon()
-            for number in plan["standard"]:
-                os.set_inheritable(number, True)
-            process.close_from(3, (descriptor, channel.fileno(), *plan["standard"]))
-            process.reset_signals()
-            leave_host(self._equipment.identity, plan, descriptor, channel.fileno())
-        except BaseException as error:  # noqa: BLE001  (the process ends here, and the monitor tells what it said)
-            report_failure(channel, error)
-        finally:
-            os._exit(125)
+            messages.send_plan(stage.channel, self._equipment.plan, tuple(self._streams.child_descriptors))
+        except BrokenPipeError:
+            pass  # it has said why it cannot, or will be found ended
+        self._streams.close_child_side()
+        self._loop.watch(stage.channel.fileno(), READABLE, self._heard_from_inside)
 
     def _heard_from_inside(self, _events: int) -> None:
         assert self._channel is not None
@@ -336,7 +329,9 @@ class Monitor:
         count = self._container.state.restart_count + 1
         state = self._end_state("restarting", exit_code)._replace(restart_count=count)
         self._container = records.write_state(self._container, state)
-        self._restart_timer = self._loop.call_later(self._delay_seconds, self._start)
+        self._restart_timer = self._loop.call_later(
+            self._delay_seconds, lambda: self._start(start_stage(self._equipment.identity))
+        )
         self._delay_seconds = min(2 * self._delay_seconds, _LONGEST_DELAY_SECONDS)
 
     def _end_state(self, status: Any, exit_code: int) -> Any:
@@ -375,3 +370,10 @@ class Monitor:
         if trash is not None:
             removal.delete_hidden(trash, equipment.identity)
             removal.remove_volumes(self._container, equipment.volumes_dir, equipment.identity)
+
+
+def _join_cgroups(paths: list[str], pid: int) -> None:
+    """Put the stage, and with it all that will come of it, under the container's limits."""
+    for path in paths:
+        with open(path, "w", encoding="ascii") as file:
+            file.write(str(pid))

@@ -46,6 +46,7 @@ class HostFacts(NamedTuple):
     has_ipv6: bool = False
     hostname: str = ""
     last_capability: int = 40
+    descriptor_limit: tuple[int, int] = (1024, 1024)  # soft and hard, the user's own
     extra_operations: tuple[Operation, ...] = ()
     extra_environment: tuple[str, ...] = ()
 
@@ -107,7 +108,10 @@ def plan_payload(spec: ContainerSpec, facts: HostFacts) -> dict[str, Any]:
         "no_new_privileges": spec.security.no_new_privileges,
         "filters": list(facts.filters),
         "ownership_filter": facts.ownership_filter,
-        "limits": [_limit(entry.name, entry.soft, entry.hard) for entry in spec.ulimits],
+        "limits": [
+            (resource.RLIMIT_NOFILE, *facts.descriptor_limit),
+            *(_limit(entry.name, entry.soft, entry.hard) for entry in spec.ulimits),
+        ],
         "groups_settable": facts.identity.mode != "single",
         "mode": facts.identity.mode,
         "last_capability": facts.last_capability,

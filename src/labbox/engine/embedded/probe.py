@@ -187,7 +187,7 @@ def _probe_seccomp(identity: Identity) -> Finding:
     from labbox.linux.seccomp import install_filter  # noqa: PLC0415
     from labbox.linux.seccomp_compile import compile_default_profile  # noqa: PLC0415
 
-    program = compile_default_profile(DOCKER_DEFAULT, os.uname().machine)
+    program = compile_default_profile(frozenset(f"CAP_{name}" for name in DOCKER_DEFAULT), os.uname().machine)
     run_forked(lambda: _enter_private(identity), lambda: install_filter(program))
     return Finding("seccomp", "ok", "docker's default filter")
 

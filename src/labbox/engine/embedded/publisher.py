@@ -13,6 +13,7 @@ from labbox.engine.embedded.loop import Loop
 from labbox.engine.embedded.relay_inbound import InboundRelay, PublishedSocket
 from labbox.engine.specification import PortBinding
 from labbox.errors import EngineError
+from labbox.lightweight_typing import Any, Self
 from labbox.linux import namespaces
 from labbox.linux.process import PR_SET_PDEATHSIG, close_from, prctl, set_process_name
 from labbox.linux.sockdiag import SocketOwners
@@ -40,6 +41,21 @@ class PortPublisher:
             self.close()
             raise
         self.ports = tuple(ports)
+
+    @classmethod
+    def from_document(cls, document: list[Any], descriptors: list[int]) -> Self:
+        """The publisher that another process made, with its sockets."""
+        publisher = cls(())
+        publisher.ports = tuple(PortBinding(*binding) for binding, _ in document)
+        publisher._sockets = [
+            PublishedSocket(socket.socket(fileno=descriptor), binding[0], guarded)
+            for descriptor, (binding, guarded) in zip(descriptors, document, strict=True)
+        ]
+        return publisher
+
+    def to_document(self) -> list[Any]:
+        """Plain values from which `from_document` makes it again."""
+        return [(tuple(port), entry.guarded) for port, entry in zip(self.ports, self._sockets, strict=True)]
 
     @property
     def descriptors(self) -> tuple[int, ...]:
@@ -81,7 +97,8 @@ class PortPublisher:
 
     def _become_relay(self, pid: int, owners: SocketOwners, monitor: int, *, joins_user_namespace: bool) -> None:
         set_process_name("labbox-ports")
-        allowed = frozenset({0, os.getuid()})
+        prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        allowed = _owners()
         close_from(3, (*self.descriptors, owners.fileno()))
         signal.set_wakeup_fd(-1)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
@@ -91,12 +108,19 @@ class PortPublisher:
             join_outer_user_namespace(pid)
         namespaces.setns(container, namespaces.CLONE_NEWNET)
         os.close(container)
-        prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # joining has changed credentials, which resets it
         if os.getppid() != monitor:
             return
         loop = Loop()
         InboundRelay(loop, self._sockets, owners, allowed)
         loop.run()
+
+
+def _owners() -> frozenset[int]:
+    """Who may connect: root, this user, and who became root by sudo."""
+    behind_sudo = os.environ.get("SUDO_UID", "")
+    extra = {int(behind_sudo)} if os.getuid() == 0 and behind_sudo.isdigit() else set()
+    return frozenset({0, os.getuid(), *extra})
 
 
 def _bind(binding: PortBinding) -> PublishedSocket:

@@ -24,11 +24,14 @@ _OWN_NAMESPACES = (
 )
 
 
-def main(plan_descriptor: int, channel_descriptor: int) -> None:
-    """The lean interpreter's entry: make the remaining namespaces and fork init. Does not return."""
-    channel = messages.adopt(channel_descriptor)
+def main(descriptor: int) -> None:
+    """The lean interpreter's entry: wait for the plan, make the remaining namespaces, fork init. Does not return."""
+    channel = messages.adopt(descriptor)
     try:
-        plan = messages.read_plan(plan_descriptor)
+        received = messages.receive_plan(channel)
+        if received is None:
+            os._exit(0)  # nothing came of it
+        plan, plan["standard"] = received
         signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         network = 0 if plan["network"] == "host" else namespaces.CLONE_NEWNET
         namespaces.unshare(_OWN_NAMESPACES | network)
