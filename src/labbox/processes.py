@@ -4,6 +4,10 @@ import os
 
 from labbox.lightweight_typing import NamedTuple
 
+# Positions behind the command in /proc/PID/stat: fields 3 and 22.
+_STATE = 0
+_START_TICKS = 19
+
 
 class ProcessIdentity(NamedTuple):
     """A process: its number, its start time in clock ticks after boot, and the boot it belongs to."""
@@ -20,37 +24,38 @@ def boot_id() -> str:
 
 
 def identify(pid: int) -> ProcessIdentity:
-    """The identity of a process that exists now; ProcessLookupError when it does not."""
-    start_ticks = read_start_ticks(pid)
-    if start_ticks is None:
+    """The identity of a process that exists now, be it a zombie; ProcessLookupError when it does not."""
+    fields = _read_stat(pid)
+    if fields is None:
         raise ProcessLookupError(pid)
-    return ProcessIdentity(pid=pid, start_ticks=start_ticks, boot_id=boot_id())
+    return ProcessIdentity(pid=pid, start_ticks=int(fields[_START_TICKS]), boot_id=boot_id())
 
 
 def is_alive(identity: ProcessIdentity) -> bool:
     """True while the very process named by `identity` exists and is no zombie."""
-    return identity.boot_id == boot_id() and read_start_ticks(identity.pid) == identity.start_ticks
+    fields = _read_stat(identity.pid)
+    if fields is None or fields[_STATE] in {b"Z", b"X"}:
+        return False
+    return int(fields[_START_TICKS]) == identity.start_ticks and identity.boot_id == boot_id()
 
 
-def read_start_ticks(pid: int) -> int | None:
-    """Field 22 of /proc/PID/stat (proc_pid_stat(5)), or None for a process that is gone or a zombie."""
+def list_children(pid: int) -> list[int]:
+    """The children of a process's main thread (proc_pid_task(5), children); none when it is gone."""
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
+            return [int(word) for word in file.read().split()]
+    except FileNotFoundError:
+        return []
+
+
+def _read_stat(pid: int) -> list[bytes] | None:
+    """The fields of /proc/PID/stat behind the command (proc_pid_stat(5)), or None for a process that is gone."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
             text = file.read()
     except (FileNotFoundError, ProcessLookupError):
         return None
-    fields = text[text.rindex(b")") + 2 :].split()
-    return None if fields[0] in (b"Z", b"X") else int(fields[19])
-
-
-def parent_of(pid: int) -> int | None:
-    """The number of a process's parent, or None when the process is gone."""
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            text = file.read()
-    except (FileNotFoundError, ProcessLookupError):
-        return None
-    return int(text[text.rindex(b")") + 2 :].split()[1])
+    return text[text.rindex(b")") + 2 :].split()
 
 
 def effective_cpu_count() -> int:

@@ -156,7 +156,6 @@ LINES = [
     tiny("--mount", "type=bind,source=/no/such,target=/w", "--", "true"),
     tiny("--mount", "type=nonsense,target=/w", "--", "true"),
     tiny("-v", "relative/path:/w", "--", "true"),
-    tiny("-v", "a:/w", "--", "true"),
     tiny("-v", "aa:/w", "-v", "bb:/w", "--", "true"),
     tiny("-v", "aa:relative", "--", "true"),
     script("--add-host", "other:10.1.2.3", "grep other /etc/hosts"),

@@ -18,13 +18,15 @@ _NAME_ATTEMPTS = 20
 class ContainerRequest(NamedTuple):
     """What is asked for: `spec` without what only the image knows; the rest is decided together with the image.
 
-    `entrypoint` None keeps the image's, an empty one removes it.
+    `share` lets everyone use ports published without an address. `entrypoint` None keeps the image's, an empty one
+    removes it.
     """
 
     spec: ContainerSpec
     arguments: tuple[str, ...] = ()
     entrypoint: tuple[str, ...] | None = None
     publish_all: bool = False
+    share: bool = False
     volumes_from: tuple[str, ...] = ()
     stop_signal: str | None = None
 
@@ -64,7 +66,7 @@ def complete_spec(engine: EmbeddedEngine, request: ContainerRequest, image: Stor
         stop_signal=_stop_signal(request.stop_signal or config.stop_signal),
     )
     if request.publish_all:
-        spec = spec._replace(ports=(*spec.ports, *_publish_exposed(spec)))
+        spec = spec._replace(ports=(*spec.ports, *_publish_exposed(spec, shared=request.share)))
     return spec._replace(mounts=_complete_mounts(engine, request, image))
 
 
@@ -99,9 +101,10 @@ def _published_names(spec: ContainerSpec) -> list[str]:
     return [f"{binding.container_port}/{binding.protocol}" for binding in spec.ports]
 
 
-def _publish_exposed(spec: ContainerSpec) -> list[PortBinding]:
+def _publish_exposed(spec: ContainerSpec, *, shared: bool) -> list[PortBinding]:
     published = set(_published_names(spec))
-    return [_any_host_port(entry) for entry in spec.exposed_ports if entry not in published]
+    bindings = [_any_host_port(entry) for entry in spec.exposed_ports if entry not in published]
+    return [binding._replace(host_address="0.0.0.0", shared=True) for binding in bindings] if shared else bindings
 
 
 def _any_host_port(entry: str) -> PortBinding:

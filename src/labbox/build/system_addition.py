@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 
+from labbox.build.clean_upper import make_layer_of_upper
 from labbox.build.debian.chamber import call_as_system_root, call_in_chamber
 from labbox.build.debian.children import Report
 from labbox.build.debian.extend import extend_system
@@ -14,7 +15,6 @@ from labbox.engine.embedded.overlay import mount_overlay
 from labbox.linux.idmap import Identity, single_identity
 from labbox.lock.system import LockedDeb
 from labbox.oci.digest import Digest
-from labbox.store.commit import commit_changes
 from labbox.store.layers import LayerStore
 from labbox.store.ownership import ownership_of
 from labbox.store.stack import StackedLayer
@@ -44,23 +44,25 @@ def add_packages(
             epoch=epoch,
             ownership=ownership_of(identity.mode),
         )
-        call_as_system_root(
+        packed = call_as_system_root(
             single_identity() if identity.mode == "single" else identity,
-            lambda report: _extend_overlay(folder, [layer.root for layer in stack], plan, report),
+            lambda report: _extend_overlay(folder, stack, plan, report),
             report,
         )
-        packed, _ = commit_changes(layers, StackedLayer(f"{folder}/upper"), stack, newest=epoch)
-        report("finish", 1, 1)
+        layers.adopt(f"{folder}/upper", packed)
         return packed
 
 
-def _extend_overlay(folder: str, lower: list[str], plan: AssemblyPlan, report: Report) -> None:
+def _extend_overlay(folder: str, stack: list[StackedLayer], plan: AssemblyPlan, report: Report) -> PackedTree:
     merged = f"{folder}/merged"
     os.mkdir(merged)
 
     def mount() -> str:
-        mount_overlay(lower, f"{folder}/upper", f"{folder}/work", merged, volatile=True)
+        mount_overlay([layer.root for layer in stack], f"{folder}/upper", f"{folder}/work", merged, volatile=True)
         return merged
 
     runner = make_runner(script_environment(plan.epoch), records_owners=plan.ownership == "recorded")
     call_in_chamber(mount, lambda report: extend_system(plan, runner, report), report)
+    packed = make_layer_of_upper(f"{folder}/upper", stack, ownership=plan.ownership, epoch=plan.epoch)
+    report("finish", 1, 1)
+    return packed

@@ -49,6 +49,7 @@ CONTAINER_FLAGS: tuple[Flag, ...] = (
     Flag("restart", "string", "Restart policy to apply when a container exits", default="no"),
     Flag("rm", "", "Automatically remove the container and its associated anonymous volumes when it exits"),
     Flag("security-opt", "list", "Security Options"),
+    Flag("share", "", "Let others on the network use the published ports (publish them on 0.0.0.0)"),
     Flag("shm-size", "bytes", "Size of /dev/shm (half of the memory, unless given)"),
     Flag("stop-signal", "string", "Signal to stop the container"),
     Flag("stop-timeout", "int", "Timeout (in seconds) to stop a container"),

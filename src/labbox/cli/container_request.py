@@ -22,6 +22,7 @@ def read_request(arguments: Arguments) -> ContainerRequest:
         arguments=tuple(words),
         entrypoint=None if entrypoint is None else tuple(filter(None, (entrypoint,))),
         publish_all=arguments.switch("publish-all"),
+        share=arguments.switch("share"),
         volumes_from=tuple(arguments.texts("volumes-from")),
         stop_signal=arguments.text("stop-signal"),
     )
@@ -100,11 +101,12 @@ def _add_network(spec: ContainerSpec, arguments: Arguments) -> ContainerSpec:
     if names:
         from labbox.cli.values import networks, ports
 
-        published = [binding for text in arguments.texts("publish") for binding in ports.parse_published(text)]
+        address = ports.EVERY_ADDRESS if arguments.switch("share") else ports.LOCAL_ADDRESS
+        parsed = [ports.parse_published(text, default_address=address) for text in arguments.texts("publish")]
         exposed = [port for text in arguments.texts("expose") for port in ports.parse_exposed(text)]
         spec = spec._replace(
             network=networks.parse_network(arguments.text("network") or arguments.text("net") or ""),
-            ports=tuple(dict.fromkeys(published)),
+            ports=tuple(dict.fromkeys(binding for bindings in parsed for binding in bindings)),
             exposed_ports=tuple(exposed),
             extra_hosts=tuple(arguments.values("add-host", networks.parse_extra_host)),
             dns=tuple(arguments.values("dns", networks.parse_dns)),

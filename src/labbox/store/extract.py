@@ -28,7 +28,6 @@ from labbox.store import ownership
 from labbox.store.blobs import no_space_left, no_space_reported
 from labbox.store.decompress import Decompressor, open_decompressed
 from labbox.store.ownership import Ownership, SideEntry
-from labbox.store.prefetch import PrefetchedReader
 from labbox.store.scope import FolderScope, OpenFolder, clean_path, show
 
 MAX_ENTRIES = 4_000_000
@@ -59,16 +58,10 @@ def extract_layer(stream: BinaryIO, root: str, *, mode: Ownership, max_entries: 
     Raises ArchiveError for a malformed or hostile archive and StoreError for a full disk; `root` is then garbage.
     """
     source = _HashingSource(open_decompressed(stream))
-    with (
-        no_space_reported(root),
-        PrefetchedReader(source.read_chunk) as reader,
-        LayerExtractor(root, mode=mode, max_entries=max_entries) as extractor,
-    ):
-        buffered = io.BufferedReader(reader, _COPY_BYTES)
-        extractor.extract(TarReader(buffered))
+    with no_space_reported(root), LayerExtractor(root, mode=mode, max_entries=max_entries) as extractor:
+        extractor.extract(TarReader(io.BufferedReader(source, _COPY_BYTES)))
         extractor.finish_folders()
-        while buffered.read(_COPY_BYTES):
-            continue  # what follows the archive's end belongs to the digest
+        source.drain()
         return Extracted(source.digest(), source.size_bytes, extractor.entry_count, extractor.side_table)
 
 
@@ -370,20 +363,32 @@ class LayerExtractor:
             raise no_space_left(self._root)
 
 
-class _HashingSource:
+class _HashingSource(io.RawIOBase):
     """Plain bytes of a decompressor, hashed and counted as they pass."""
 
     def __init__(self, source: Decompressor) -> None:
+        super().__init__()
         self.size_bytes = 0
         self._source = source
         self._hash = hashlib.sha256()
 
-    def read_chunk(self) -> bytes:
-        """Some bytes; empty at the end."""
-        data = self._source.read_chunk(_COPY_BYTES)
+    def readable(self) -> bool:
+        """True."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill a part of the buffer; 0 at the end."""
+        data = self._source.read_chunk(len(buffer))
         self._hash.update(data)
         self.size_bytes += len(data)
-        return data
+        buffer[: len(data)] = data
+        return len(data)
+
+    def drain(self) -> None:
+        """Hash what follows the archive's end: it belongs to the digest."""
+        while data := self._source.read_chunk(_COPY_BYTES):
+            self._hash.update(data)
+            self.size_bytes += len(data)
 
     def digest(self) -> Digest:
         """The digest of everything read."""

@@ -342,3 +342,18 @@ def test_several_containers_stop_in_the_time_of_one(lab: Lab) -> None:
     started = time.monotonic()
     assert lab.output("stop", "-t", "2", *names).split() == names
     assert 2 <= time.monotonic() - started < 5
+
+
+@only_root
+def test_ports_are_shared_only_when_asked_to(lab: Lab) -> None:
+    lab.start("--name", "own", "-p", "80", "--expose", "90", "-P", TINY, "sleep", "1000")
+    lab.start("--name", "open", "-p", "80", "--expose", "90", "-P", "--share", TINY, "sleep", "1000")
+
+    own, shared = (json.loads(lab.output("port", "--json", name)) for name in ("own", "open"))
+    assert [(port["container_port"], port["host_address"], port["shared"]) for port in own] == [
+        (80, "127.0.0.1", False), (90, "127.0.0.1", False),
+    ]  # fmt: skip
+    assert [(port["container_port"], port["host_address"], port["shared"]) for port in shared] == [
+        (80, "0.0.0.0", True), (90, "0.0.0.0", True),
+    ]  # fmt: skip
+    assert all(port["host_port"] for port in (*own, *shared))

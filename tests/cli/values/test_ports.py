@@ -57,6 +57,13 @@ def test_a_bad_port_is_refused_in_dockers_words(text: str, message: str) -> None
     assert caught.value.exit_code == 125
 
 
+def test_without_an_address_the_default_one_is_taken() -> None:
+    (binding,) = parse_published("8080:80", default_address="0.0.0.0")
+    assert binding == PortBinding(80, "tcp", "0.0.0.0", 8080, shared=True)
+    (binding,) = parse_published("127.0.0.1:8080:80", default_address="0.0.0.0")
+    assert not binding.shared
+
+
 def test_exposed_ports_are_read() -> None:
     assert parse_exposed("80-82/udp") == ["80/udp", "81/udp", "82/udp"]
     with pytest.raises(UsageError, match="invalid range format for --expose: x"):

@@ -81,6 +81,15 @@ def test_a_mirror_without_the_suite_is_passed_over(server: ArchiveServer, tmp_pa
     assert reader.read_suite(DEBIAN, "trixie", "amd64").name == "trixie"
 
 
+def test_a_mirror_whose_index_cannot_be_trusted_is_passed_over(
+    server: ArchiveServer, tmp_path: Path, transport: Transport
+) -> None:
+    server.add_suite("trixie", [paragraph("a", "1")], date=_NOW, archive="other/debian")
+    server.files["/debian/dists/trixie/InRelease"] = b"<html>log in first</html>"
+    reader = _reader(server, tmp_path, transport, f"{server.url}/other")
+    assert reader.read_suite(DEBIAN, "trixie", "amd64").name == "trixie"
+
+
 def test_a_suite_that_no_mirror_has_is_an_error_with_all_addresses(
     server: ArchiveServer, tmp_path: Path, transport: Transport
 ) -> None:

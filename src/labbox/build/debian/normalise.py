@@ -6,6 +6,7 @@ Each rule names what it cures. A change of the rules changes images: raise ASSEM
 import glob
 import os
 import re
+import stat
 from collections.abc import Iterable
 
 ASSEMBLER_VERSION = 1
@@ -96,7 +97,10 @@ def clamp_times(root: str, epoch: int) -> None:
     for folder, folder_names, file_names in os.walk(root):
         for name in file_names + [name for name in folder_names if os.path.islink(os.path.join(folder, name))]:
             path = os.path.join(folder, name)
-            if os.lstat(path).st_mtime_ns > times[1]:
+            status = os.lstat(path)
+            if stat.S_ISLNK(status.st_mode) and (status.st_uid or status.st_gid):
+                os.lchown(path, 0, 0)  # a link's owner means nothing, and with one id it cannot be noted
+            if status.st_mtime_ns > times[1]:
                 os.utime(path, ns=times, follow_symlinks=False)
         os.utime(folder, ns=times)
         if folder == root:  # only there other file systems are mounted

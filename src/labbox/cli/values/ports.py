@@ -3,15 +3,16 @@
 from labbox.engine.specification import PortBinding, Protocol
 from labbox.errors import UsageError
 
-_LOCAL_ADDRESS = "127.0.0.1"
+LOCAL_ADDRESS = "127.0.0.1"
+EVERY_ADDRESS = "0.0.0.0"
 _HIGHEST_PORT = 65535
 
 
-def parse_published(text: str) -> list[PortBinding]:
-    """The bindings of one `-p`; without an address they answer on 127.0.0.1, and there to their owner only."""
+def parse_published(text: str, *, default_address: str = LOCAL_ADDRESS) -> list[PortBinding]:
+    """The bindings of one `-p`; one on a loopback address answers to its owner only, any other to everyone."""
     *front, container_text = text.split(":")
     host_text = front.pop() if front else ""
-    address = _parse_address(":".join(front))
+    address = _parse_address(":".join(front)) or default_address
     if not container_text:
         raise UsageError(f"no port specified: {text}<empty>")
     container_text, protocol = _split_protocol(container_text)
@@ -52,7 +53,7 @@ def _pair(
 
 def _parse_address(text: str) -> str:
     if not text:
-        return _LOCAL_ADDRESS
+        return ""
     address = text[1:-1] if text.startswith("[") and text.endswith("]") else text
     import socket
 

@@ -51,11 +51,23 @@ class EmbeddedEngine:
 
     def find(self, name_or_id: str) -> Container:
         """The container of a name, id or start of an id; NotFoundError."""
-        return records.find_record(self.settings.containers_dir, name_or_id)
+        container = records.find_record(self.settings.containers_dir, name_or_id)
+        if self._is_left_over(container):
+            self.remove(container, volumes=True)
+            raise NotFoundError(f"No such container: {name_or_id}")
+        return container
 
     def list(self) -> Iterator[Container]:
         """Every container, newest first."""
-        return records.list_records(self.settings.containers_dir)
+        for container in records.list_records(self.settings.containers_dir):
+            if self._is_left_over(container):
+                self.remove(container, volumes=True)
+            else:
+                yield container
+
+    def _is_left_over(self, container: Container) -> bool:
+        """A container to be removed at its end whose monitor was killed before it could do so."""
+        return container.spec.auto_remove and container.state.status == "exited"
 
     def logs(self, container: Container) -> LogReader:
         """What it has written."""
@@ -186,11 +198,12 @@ class EmbeddedEngine:
             raise ConflictError(f"container {container.spec.name} is being changed by another command")
         try:
             trash = removal.hide_container(container, self.settings.containers_dir)
+            removal.delete_hidden(trash, self.identity)
         except FileNotFoundError:
             return  # `--rm`, or another command, was faster
         finally:
             os.close(lock)
-        removal.delete_hidden(trash, self.identity)
+        removal.sweep_hidden(self.settings.containers_dir, self.identity)
         if volumes:
             removal.remove_volumes(container, self.settings.volumes_dir, self.identity)
 

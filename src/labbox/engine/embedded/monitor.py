@@ -6,6 +6,7 @@ lives; when it dies the kernel kills the container with it (PR_SET_PDEATHSIG), s
 """
 
 import os
+import select
 import signal
 import socket
 from time import monotonic
@@ -23,7 +24,7 @@ from labbox.engine.specification import PortBinding
 from labbox.lightweight_typing import Any, NamedTuple, Protocol
 from labbox.linux import process
 from labbox.linux.idmap import Identity
-from labbox.processes import identify
+from labbox.processes import identify, list_children
 
 _FIRST_DELAY_SECONDS = 0.1
 _LONGEST_DELAY_SECONDS = 60.0
@@ -90,6 +91,7 @@ class Monitor:
         self._relay: Any = None  # an OutboundRelay, imported when there is a network
         self._supervisors: list[Any] = []  # OwnershipSupervisors, imported when there is one id only
         self._stage = 0
+        self._stage_pidfd = -1
         self._pid = 0
         self._pidfd = -1
         self._failure: tuple[int, str] | None = None
@@ -187,6 +189,8 @@ class Monitor:
             on_input_room=self._clients.resume_input,
         )
         self._stage, self._channel = stage
+        self._stage_pidfd = os.pidfd_open(stage.pid)
+        self._loop.watch(self._stage_pidfd, READABLE, self._stage_ended)
         _join_cgroups(self._equipment.plan["cgroups"], stage.pid)
         try:
             messages.send_plan(stage.channel, self._equipment.plan, tuple(self._streams.child_descriptors))
@@ -232,7 +236,32 @@ class Monitor:
             pid=pid, start_ticks=identity.start_ticks, boot_id=identity.boot_id, monitor_pid=os.getpid()
         )
         self._container = self._container._replace(state=state)
-        messages.send(self._channel, "go")
+        self._tell_init("go")
+
+    def _tell_init(self, word: str) -> None:
+        assert self._channel is not None
+        try:
+            messages.send(self._channel, word)
+        except BrokenPipeError:
+            return  # it has ended already, which its pidfd tells
+
+    def _stage_ended(self, _events: int) -> None:
+        """The stage is gone; when it was killed before it could name init, whatever it left ends here."""
+        if self._stage_pidfd >= 0:
+            self._loop.unwatch(self._stage_pidfd)
+            os.close(self._stage_pidfd)
+            self._stage_pidfd = -1
+        if not self._stage:
+            return
+        while self._channel is not None and self._stage and self._has_news():
+            self._heard_from_inside(READABLE)
+        if self._stage:
+            for child in list_children(os.getpid()):
+                os.kill(child, signal.SIGKILL)
+
+    def _has_news(self) -> bool:
+        assert self._channel is not None
+        return bool(select.select([self._channel.fileno()], [], [], 0)[0])
 
     def _serve_network(self, tcp: list[int], dns: list[int]) -> None:
         # Only containers with a network of their own need the relay.

@@ -5,7 +5,7 @@ import os
 from labbox.engine.embedded import records
 from labbox.engine.embedded.folders import ContainerFolder
 from labbox.engine.embedded.records import Container
-from labbox.files import remove_tree
+from labbox.files import remove_tree, try_lock
 from labbox.linux.idmap import Identity, run_mapped
 
 _TRASH = ".trash-"
@@ -26,13 +26,19 @@ def delete_hidden(trash: str, identity: Identity) -> None:
     remove_tree(trash)
 
 
-def list_hidden(containers_dir: str) -> list[str]:
-    """Folders that a command killed in mid-removal has left."""
-    try:
-        names = os.listdir(containers_dir)
-    except FileNotFoundError:
-        return []
-    return [os.path.join(containers_dir, name) for name in names if name.startswith(_TRASH)]
+def sweep_hidden(containers_dir: str, identity: Identity) -> None:
+    """Delete what a removal that was killed has left; one still at work holds its container's lock."""
+    for name in os.listdir(containers_dir):
+        if not name.startswith(_TRASH):
+            continue
+        trash = os.path.join(containers_dir, name)
+        try:
+            lock = try_lock(ContainerFolder(trash).lock)
+        except FileNotFoundError:
+            continue
+        if lock is not None:
+            os.close(lock)
+            delete_hidden(trash, identity)
 
 
 def remove_volumes(container: Container, volumes_dir: str, identity: Identity) -> None:

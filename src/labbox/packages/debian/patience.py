@@ -14,6 +14,7 @@ from labbox.errors import DownloadError
 from labbox.packages.debian.transport import StatusError
 
 _ATTEMPTS = 4
+_ATTEMPTS_WITHOUT_ANSWER = 2  # each has waited for the whole time limit
 _FIRST_WAIT_SECONDS = 0.5
 _LONGEST_WAIT_SECONDS = 60.0
 # These speak of the server's state, not of the file (RFC 9110 §15.6, RFC 6585 §4).
@@ -55,7 +56,8 @@ class Patience:
                     raise
                 pause = max(wait, error.retry_after or 0.0)
             except (OSError, http.client.HTTPException) as error:
-                if _is_hopeless(error) or number == _ATTEMPTS:
+                limit = _ATTEMPTS_WITHOUT_ANSWER if isinstance(error, TimeoutError) else _ATTEMPTS
+                if _is_hopeless(error) or number >= limit:
                     self._remember_unreachable(host, error)
                     raise DownloadError(f"`{url}` cannot be fetched: {error or type(error).__name__}") from error
                 pause = wait

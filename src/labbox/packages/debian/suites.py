@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from labbox.errors import DownloadError
+from labbox.errors import DownloadError, SignatureError
 from labbox.files import locked, write_atomic
 from labbox.packages.debian.index import IndexCache, PackageIndex
 from labbox.packages.debian.mirrors import SECURITY, Mirrors
@@ -65,15 +65,7 @@ class SuiteReader:
 
     def read_suite(self, archive: str, suite: str, architecture: str) -> Suite:
         """One suite: its index is what a trusted key signed, and is not older than any seen before."""
-        url, document = self._patience.first_success(
-            self._mirrors.addresses(archive, f"dists/{suite}/InRelease"),
-            lambda url: (url, self._transport.read(url, limit=_INRELEASE_LIMIT)),
-            label=f"{archive} {suite}",
-        )
-        verified = verify_cleartext(document, self._keys, now=self._now, where=url)
-        release = parse_release(verified.text)
-        last_seen = self._seen.date_of(archive, suite)
-        check_release(release, requested=suite, now=self._now, last_seen=last_seen, where=url)
+        document, release = self._read_release_file(archive, suite)
         self._seen.record(archive, suite, release.date)
         listed = release.packages_file(_component(archive, release), architecture)
         index = self._indexes.load(listed.sha256, archive, lambda: self._fetch_index(archive, suite, release, listed))
@@ -85,6 +77,29 @@ class SuiteReader:
             date=release.date,
             index=index,
         )
+
+    def _read_release_file(self, archive: str, suite: str) -> tuple[bytes, Release]:
+        """The signed index of a suite from the first mirror whose one can be trusted; else the first fault is raised."""
+        last_seen = self._seen.date_of(archive, suite)
+        faults: list[SignatureError] = []
+
+        def read(url: str) -> tuple[bytes, Release]:
+            document = self._transport.read(url, limit=_INRELEASE_LIMIT)
+            try:
+                release = parse_release(verify_cleartext(document, self._keys, now=self._now, where=url).text)
+                check_release(release, requested=suite, now=self._now, last_seen=last_seen, where=url)
+            except SignatureError as error:
+                faults.append(error)
+                raise DownloadError(error.message) from error
+            return document, release
+
+        addresses = self._mirrors.addresses(archive, f"dists/{suite}/InRelease")
+        try:
+            return self._patience.first_success(addresses, read, label=f"{archive} {suite}")
+        except DownloadError:
+            if faults:
+                raise faults[0] from None
+            raise
 
     def read_index(
         self, archive: str, suite: str, architecture: str, sha256: str, fetched_at: datetime
