@@ -2,8 +2,10 @@
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from types import FrameType
 
 from benchmarks.figures import Figure
 from benchmarks.measurements import compute, many, memory, ports, start, system
@@ -26,9 +28,14 @@ def main(arguments: Sequence[str]) -> int:
     options = _parse(arguments)
     names = options.names or list(MEASUREMENTS)
     wants_docker = not _WITHOUT_DOCKER.issuperset(names)
-    with open_workbench(options.folder, wants_docker=wants_docker, is_quick=options.quick) as bench:
-        conditions = read_conditions(bench)
-        figures, failures = _take(bench, names)
+    signal.signal(signal.SIGTERM, _end)  # what was started is ended, and the folder removed
+    try:
+        with open_workbench(options.folder, wants_docker=wants_docker, is_quick=options.quick) as bench:
+            conditions = read_conditions(bench)
+            figures, failures = _take(bench, names)
+    except RuntimeError as error:
+        _say(f"nothing can be measured: {error}")
+        return 1
     conditions["load after"] = f"{os.getloadavg()[0]:.1f}"
     if options.json:
         print(render_json(conditions, figures))
@@ -51,6 +58,10 @@ def _take(bench: Workbench, names: Iterable[str]) -> tuple[list[Figure], list[st
         except (RuntimeError, OSError) as error:  # one that cannot be taken here does not hold up the others
             failures.append(f"{name}: {error}")
     return figures, failures
+
+
+def _end(number: int, _frame: FrameType | None) -> None:
+    sys.exit(128 + number)
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:

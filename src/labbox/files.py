@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from time import monotonic, sleep
@@ -84,51 +85,60 @@ def take_lock(path: str, *, patience_seconds: float) -> int | None:
 
 
 def remove_tree(path: str) -> None:
-    """Remove a folder and all it holds, also folders without permissions (overlay's work folder has mode 000).
+    """Remove a folder and all it holds, however deep, also folders without permissions (overlay's have mode 000).
 
-    Works on folder descriptors without following symlinks; a path that is gone is no error.
+    Folders are moved up to the top as they are met, so neither depth nor length of a path matters and no symlink is
+    followed. A path that is gone is no error.
     """
     try:
-        parent = os.open(os.path.dirname(path) or ".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return
-    try:
-        _remove_entry(parent, os.path.basename(path))
-    finally:
-        os.close(parent)
-
-
-def _remove_entry(parent: int, name: str) -> None:
-    try:
-        os.unlink(name, dir_fd=parent)
+        os.unlink(path)
     except FileNotFoundError:
         return
     except (IsADirectoryError, PermissionError):
-        _remove_folder(parent, name)
+        _remove_folder(path)
 
 
-def _remove_folder(parent: int, name: str) -> None:
-    folder = _open_folder(parent, name)
+def _remove_folder(path: str) -> None:
+    _make_accessible(path, None)
+    top = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
-        with os.scandir(folder) as entries:
-            names = [entry.name for entry in entries]
-        for entry_name in names:
-            _remove_entry(folder, entry_name)
+        waiting = _empty_folder(top, top, 0)
+        moved = len(waiting)
+        while waiting:
+            name = waiting.pop()
+            folder = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=top)
+            try:
+                found = _empty_folder(folder, top, moved)
+            finally:
+                os.close(folder)
+            os.rmdir(name, dir_fd=top)
+            waiting += found
+            moved += len(found)
     finally:
-        os.close(folder)
-    os.rmdir(name, dir_fd=parent)
+        os.close(top)
+    os.rmdir(path)
 
 
-def _open_folder(parent: int, name: str) -> int:
-    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-    try:
-        folder = os.open(name, flags, dir_fd=parent)
-    except PermissionError:
-        os.chmod(name, 0o700, dir_fd=parent)
-        return os.open(name, flags, dir_fd=parent)
-    if os.fstat(folder).st_mode & 0o300 != 0o300 and os.geteuid() != 0:
-        os.fchmod(folder, 0o700)
-    return folder
+def _empty_folder(folder: int, top: int, moved: int) -> list[str]:
+    """Unlink what is no folder, move folders to the top under new names; these names."""
+    with os.scandir(folder) as entries:
+        found = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
+    folders: list[str] = []
+    for name, is_folder in found:
+        if is_folder:
+            new_name = f".removed-{os.getpid()}-{moved + len(folders)}"
+            _make_accessible(name, folder)
+            os.rename(name, new_name, src_dir_fd=folder, dst_dir_fd=top)
+            folders.append(new_name)
+        else:
+            os.unlink(name, dir_fd=folder)
+    return folders
+
+
+def _make_accessible(name: str, folder: int | None) -> None:
+    """Give a folder the permissions that emptying and moving it takes."""
+    if os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode & stat.S_IRWXU != stat.S_IRWXU:
+        os.chmod(name, stat.S_IRWXU, dir_fd=folder)
 
 
 def _unlink_quietly(path: str) -> None:

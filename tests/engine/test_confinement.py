@@ -129,9 +129,7 @@ def test_sys_is_read_only(lab: Lab, path: str) -> None:
 
 
 def test_only_the_three_standard_descriptors_are_open(lab: Lab) -> None:
-    shown = lab.shell("for n in /proc/$$/fd/*; do echo ${n##*/}; done").split()
-
-    assert [number for number in shown if number != "10"] == ["0", "1", "2"]  # 10: the shell's own
+    assert lab.shell("ls /proc/$$/fd; true").split() == ["0", "1", "2"]
 
 
 def test_no_descriptor_leaks_without_init_either(lab: Lab) -> None:
@@ -172,7 +170,9 @@ def test_devices_cannot_be_made(lab: Lab) -> None:
 def test_privileged_gives_everything_to_the_real_root(lab: Lab) -> None:
     shown = _capabilities(lab, "--privileged")
 
-    assert shown["CapEff"] >= 0x1FFFFFFFFFF
+    with open("/proc/self/status", encoding="ascii") as file:
+        mine = next(int(line.split()[1], 16) for line in file if line.startswith("CapPrm"))
+    assert shown["CapEff"] == mine
     assert _status(lab, "--privileged")["Seccomp"] == "0"
 
 
@@ -182,7 +182,7 @@ def test_privileged_can_mount(lab: Lab) -> None:
 
 @many_ids
 def test_setuid_programs_work_as_under_docker_and_not_with_no_new_privileges(lab: Lab) -> None:
-    script = "cp /usr/bin/id /home/id && chmod 4755 /home/id && su -s /bin/sh developer -c '/home/id -u'"
+    script = "cp /usr/bin/id /home/id && chmod 4755 /home/id && busybox su -s /bin/sh developer -c '/home/id -u'"
 
     assert lab.shell(script, *HOST_PROGRAMS) == "0"
     assert lab.shell(script, *HOST_PROGRAMS, "--security-opt", "no-new-privileges") == "1000"

@@ -94,9 +94,7 @@ def test_its_confinement_equals_the_containers(lab: Lab, base: str) -> None:
 
 
 def test_no_descriptor_leaks_into_it(lab: Lab, base: str) -> None:
-    assert lab.output("exec", base, "sh", "-c", "ls /proc/self/fd | grep -v 3; ls -d /proc/self/fd/4 2>&1").split(
-        "\n"
-    ) == ["0", "1", "2", "ls: /proc/self/fd/4: No such file or directory"]
+    assert lab.output("exec", base, "sh", "-c", "ls /proc/$$/fd; true").split() == ["0", "1", "2"]
 
 
 def test_the_end_of_the_container_ends_it(lab: Lab, base: str) -> None:

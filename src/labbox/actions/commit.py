@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from labbox.actions.changes import apply_changes
+from labbox.actions.diff import MOUNT_POINTS
 from labbox.actions.image_layers import container_stack, layer_store
 from labbox.engine.embedded.engine import EmbeddedEngine
 from labbox.engine.embedded.records import Container
@@ -42,7 +43,7 @@ def commit_container(engine: EmbeddedEngine, container: Container, request: Comm
     )
     with layers.creating():
         upper, lowers = container_stack(layers, container)
-        packed, record = commit_changes(layers, upper, lowers)
+        packed, record = commit_changes(layers, upper, lowers, placeholders=MOUNT_POINTS)
         config = config.with_layer(record.diff_id, history)._replace(created=created, author=request.author)
         names = [request.name] if request.name is not None else []
         return store.add(config, [*descriptors, layer_descriptor(packed)], names)

@@ -1,7 +1,5 @@
 """`labbox diff`: what a container has changed in its image's files."""
 
-import os
-
 from labbox.actions.image_layers import container_stack, layer_store
 from labbox.engine.embedded.engine import EmbeddedEngine
 from labbox.engine.embedded.records import Container
@@ -9,7 +7,7 @@ from labbox.store.diff import Change, compare_layers
 from labbox.store.ownership import ownership_of
 
 # the engine mounts its own files over these; where the image has none, it makes them as places to mount on
-_MOUNT_POINTS = ("/etc/hostname", "/etc/hosts", "/etc/resolv.conf")
+MOUNT_POINTS = frozenset({b"etc/hostname", b"etc/hosts", b"etc/resolv.conf"})
 
 
 def diff_container(engine: EmbeddedEngine, container: Container) -> list[Change]:
@@ -19,17 +17,14 @@ def diff_container(engine: EmbeddedEngine, container: Container) -> list[Change]
     mode = ownership_of(layers.mode)
 
     def compare() -> list[Change]:
-        return _without_mount_points(upper.root, list(compare_layers(upper, lowers, mode=mode).changes))
+        found = compare_layers(upper, lowers, mode=mode, placeholders=MOUNT_POINTS).changes
+        return _without_touched_folder(list(found))
 
     return list(layers.run_mapped(compare))
 
 
-def _without_mount_points(upper: str, changes: list[Change]) -> list[Change]:
-    left = [
-        change
-        for change in changes
-        if change.path not in _MOUNT_POINTS or change.kind != "A" or os.lstat(upper + change.path).st_size
-    ]
-    if len(left) < len(changes) and not any(change.path.startswith("/etc/") for change in left):
-        return [change for change in left if change != Change("C", "/etc")]
-    return left
+def _without_touched_folder(changes: list[Change]) -> list[Change]:
+    """Making a place to mount on has touched /etc; that alone is no change of the container's."""
+    if any(change.path.startswith("/etc/") for change in changes):
+        return changes
+    return [change for change in changes if change != Change("C", "/etc")]

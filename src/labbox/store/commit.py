@@ -17,13 +17,21 @@ _Write = Callable[[bytes | memoryview], object]
 
 
 def commit_changes(
-    layers: LayerStore, upper: StackedLayer, lowers: Sequence[StackedLayer], *, newest: int | None = None
+    layers: LayerStore,
+    upper: StackedLayer,
+    lowers: Sequence[StackedLayer],
+    *,
+    newest: int | None = None,
+    placeholders: frozenset[bytes] = frozenset(),
 ) -> tuple[PackedTree, LayerRecord]:
-    """A layer of what `upper` changes in `lowers` (topmost first). Neither is touched; hold `creating()` around it."""
+    """A layer of what `upper` changes in `lowers` (topmost first), as `compare_layers` sees it.
+
+    Neither is touched; hold `creating()` around it.
+    """
     mode = ownership_of(layers.mode)
 
     def pack(write: _Write) -> PackedTree:
-        return pack_changes(upper, lowers, mode=mode, newest=newest, write=write)
+        return pack_changes(upper, lowers, mode=mode, newest=newest, placeholders=placeholders, write=write)
 
     with layers.staging() as tree:
         packed, side_table = layers.run_mapped(lambda: _pack_into(pack, tree, mode))

@@ -33,10 +33,18 @@ class Difference(NamedTuple):
 
 
 def compare_layers(
-    upper: StackedLayer, lowers: Sequence[StackedLayer], *, mode: Ownership, newest: int | None = None
+    upper: StackedLayer,
+    lowers: Sequence[StackedLayer],
+    *,
+    mode: Ownership,
+    newest: int | None = None,
+    placeholders: frozenset[bytes] = frozenset(),
 ) -> Difference:
-    """What `upper` changes in the tree that `lowers` (topmost first) show; with `newest`, times are clamped first."""
-    comparison = _Comparison(upper, lowers, mode, newest)
+    """What `upper` changes in the tree that `lowers` (topmost first) show; with `newest`, times are clamped first.
+
+    Empty files at `placeholders` (paths without leading slash) are no change: places that something was mounted on.
+    """
+    comparison = _Comparison(upper, lowers, mode, newest, placeholders)
     comparison.run(upper.root)
     return Difference(
         changes=tuple(Change(kind, "/" + os.fsdecode(path)) for path, kind in sorted(comparison.changes.items())),
@@ -50,10 +58,11 @@ def pack_changes(
     *,
     mode: Ownership,
     newest: int | None = None,
+    placeholders: frozenset[bytes] = frozenset(),
     write: Callable[[bytes | memoryview], object] | None = None,
 ) -> PackedTree:
     """The canonical tar of a layer that holds what `upper` changes, and nothing else."""
-    difference = compare_layers(upper, lowers, mode=mode, newest=newest)
+    difference = compare_layers(upper, lowers, mode=mode, newest=newest, placeholders=placeholders)
     return pack_tree(
         upper.root,
         mode=mode,
@@ -81,8 +90,14 @@ class _Comparison:
     """Walks the upper folder beside the merged folders below it."""
 
     def __init__(
-        self, upper: StackedLayer, lowers: Sequence[StackedLayer], mode: Ownership, newest: int | None
+        self,
+        upper: StackedLayer,
+        lowers: Sequence[StackedLayer],
+        mode: Ownership,
+        newest: int | None,
+        placeholders: frozenset[bytes],
     ) -> None:
+        self._placeholders = placeholders
         self.changes: dict[bytes, ChangeKind] = {}
         self.selected: set[bytes] = set()
         self.opaque: set[bytes] = set()
@@ -117,7 +132,8 @@ class _Comparison:
                 if before is not None:
                     self._note(path, "D")
             elif before is None:
-                self._note(path, "A")
+                if not self._is_placeholder(found, path):
+                    self._note(path, "A")
             elif not _is_same(found, before):
                 self._note(path, "C")
             if pair.hides and not found.is_whiteout:
@@ -128,6 +144,9 @@ class _Comparison:
             if not is_folder:
                 found.close()
         return is_folder
+
+    def _is_placeholder(self, found: Found, path: bytes) -> bool:
+        return path in self._placeholders and found.entry.kind == "file" and found.entry.size == 0
 
     def _descend(self, found: Found, pair: _Pair, name: bytes) -> _Pair:
         if found.descriptor is None:

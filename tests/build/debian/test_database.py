@@ -9,7 +9,11 @@ from labbox.packages.debian.deb_file import DebControl
 
 def _entry(name: str, *, files: dict[str, bytes] | None = None, fields: str = "", md5: str = "") -> DatabaseEntry:
     text = f"Package: {name}\nVersion: 1\nArchitecture: amd64\n{fields}"
-    control = DebControl(fields=parse_paragraph(text), text=text, files=files or {})
+    control = DebControl(
+        fields=parse_paragraph(text),
+        text=text,
+        files={"conffiles": b"/etc/x\nremove-on-upgrade /etc/y\n", **(files or {})} if md5 else files or {},
+    )
     conffiles = {"/etc/x": md5} if md5 else {}
     return DatabaseEntry(control=control, paths=["/.", f"/{name}"], conffiles=conffiles)
 
@@ -31,7 +35,7 @@ def test_packages_are_unpacked_and_sorted_by_name(tmp_path: Path) -> None:
     assert (folder / "status").read_text() == (
         "Package: a\nStatus: install ok unpacked\nVersion: 1\nArchitecture: amd64\n\n"
         "Package: b\nStatus: install ok unpacked\nVersion: 1\nArchitecture: amd64\n"
-        f"Conffiles:\n /etc/x {'0' * 32}\n\n"
+        f"Conffiles:\n /etc/x {'0' * 32}\n /etc/y newconffile remove-on-upgrade\n\n"
     )
 
 

@@ -17,12 +17,15 @@ def _open(folder: Path, content: bytes) -> DebFile:
 
 
 def test_the_control_part_is_read_whole(tmp_path: Path) -> None:
-    deb = _open(tmp_path, make_deb(_CONTROL, scripts={"postinst": "#!/bin/sh\n", "conffiles": "/etc/a\n\n"}))
+    deb = _open(
+        tmp_path,
+        make_deb(_CONTROL, scripts={"postinst": "#!/bin/sh\n", "conffiles": "/etc/a\nremove-on-upgrade /etc/b\n\n"}),
+    )
     control = deb.read_control()
     assert control.fields["Package"] == "a"
     assert control.text == _CONTROL
     assert control.files["postinst"] == b"#!/bin/sh\n"
-    assert control.conffiles == {"/etc/a"}
+    assert (control.conffiles, control.removed_conffiles) == (("/etc/a",), ("/etc/b",))
 
 
 def test_the_data_part_is_read_in_order(tmp_path: Path) -> None:

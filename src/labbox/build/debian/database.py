@@ -39,9 +39,9 @@ class DatabaseEntry:
         head, newline, rest = self.control.text.partition("\n")
         text = f"{head}\nStatus: install ok unpacked\n{rest}" if newline else f"{head}\nStatus: install ok unpacked\n"
         text = text.rstrip("\n") + "\n"
-        if self.conffiles:
-            text += "Conffiles:\n" + "".join(f" {path} {md5}\n" for path, md5 in self.conffiles.items())
-        return text
+        lines = [f" {path} {self.conffiles[path]}\n" for path in self.control.conffiles if path in self.conffiles]
+        lines += [f" {path} newconffile remove-on-upgrade\n" for path in self.control.removed_conffiles]
+        return text + ("Conffiles:\n" + "".join(lines) if lines else "")
 
 
 def create_database(architecture: str) -> None:

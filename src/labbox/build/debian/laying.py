@@ -61,7 +61,7 @@ def settle_overlaps(packages: Sequence[Package], unpacker: Unpacker) -> None:
             database.write_paths(by_name[loser].database_entry())
     for name, paths in again.items():
         package = by_name[name]
-        laid = unpacker.unpack(package.file.deb, name, package.control.conffiles, only=frozenset(paths))
+        laid = unpacker.unpack(package.file.deb, name, frozenset(package.control.conffiles), only=frozenset(paths))
         _unpacked(package).conffiles.update(laid.conffiles)
 
 
@@ -102,7 +102,7 @@ def user_id(name: str) -> int | None:
 
 def _lay(package: Package, unpacker: Unpacker) -> UnpackedPackage:
     """Lay one package's files, and its control files where dpkg keeps them."""
-    unpacked = unpacker.unpack(package.file.deb, package.name, package.control.conffiles)
+    unpacked = unpacker.unpack(package.file.deb, package.name, frozenset(package.control.conffiles))
     database.write_info(replace(package, unpacked=unpacked).database_entry())
     return unpacked
 

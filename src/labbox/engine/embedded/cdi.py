@@ -108,5 +108,5 @@ def _values(arguments: list[str], flag: str) -> list[str]:
 
 
 def _bind(source: str, target: str, *, read_only: bool) -> Operation:
-    arguments = {"source": source, "target": target, "read_only": read_only, "recursive": True, "idmap": None}
+    arguments = {"source": source, "target": target, "read_only": read_only, "recursive": True, "devices": True}
     return "bind", arguments

@@ -165,5 +165,5 @@ def _find_program(name: str) -> str | None:
 
 
 def _bind(source: str, target: str, *, read_only: bool = False) -> Operation:
-    arguments = {"source": source, "target": target, "read_only": read_only, "recursive": False, "idmap": None}
+    arguments = {"source": source, "target": target, "read_only": read_only, "recursive": False, "devices": True}
     return "bind", arguments

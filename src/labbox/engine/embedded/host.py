@@ -3,6 +3,7 @@
 import os
 import resource
 import socket
+import stat
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
@@ -85,7 +86,9 @@ class Host:
     def _facts(self, container: Container, limits: Any) -> HostFacts:
         spec = container.spec
         facts = self.exec_facts(spec)._replace(
-            layers=self.layer_folders(spec), cgroup_files=tuple(limits.join_files) if limits else ()
+            layers=self.layer_folders(spec),
+            cgroup_files=tuple(limits.join_files) if limits else (),
+            devices=tuple(mount.source for mount in spec.mounts if mount.kind == "bind" and _is_device(mount.source)),
         )
         if spec.network == "auto":
             from labbox.engine.embedded.network import host_has_ipv6_route  # noqa: PLC0415
@@ -193,6 +196,11 @@ class Host:
         from labbox.engine.embedded.limits import make_limits  # noqa: PLC0415
 
         return make_limits(spec.id, spec.resources)
+
+
+def _is_device(path: str) -> bool:
+    mode = os.stat(path).st_mode if os.path.exists(path) else 0
+    return stat.S_ISCHR(mode) or stat.S_ISBLK(mode)
 
 
 def has_limits(spec: ContainerSpec) -> bool:

@@ -41,14 +41,22 @@ def execute(operation: Operation, root: int) -> None:
 
 
 def _bind(
-    root: int, *, source: str, target: str, read_only: bool, recursive: bool, idmap: list[tuple[int, int, int]] | None
+    root: int,
+    *,
+    source: str,
+    target: str,
+    read_only: bool,
+    recursive: bool,
+    devices: bool = False,
+    idmap: list[tuple[int, int, int]] | None = None,
 ) -> None:
-    """Mount a file or folder of the host."""
+    """Mount a file or folder of the host; device nodes in it can be opened only with `devices`."""
     is_folder = stat.S_ISDIR(os.stat(source).st_mode)
     tree = mounts.open_tree(source, recursive=recursive)
     try:
-        if read_only:
-            mounts.mount_setattr(tree, attr_set=mounts.MOUNT_ATTR_RDONLY, recursive=recursive, path=target)
+        attributes = (mounts.MOUNT_ATTR_RDONLY if read_only else 0) | (0 if devices else mounts.MOUNT_ATTR_NODEV)
+        if attributes:
+            mounts.mount_setattr(tree, attr_set=attributes, recursive=recursive, path=target)
         if idmap is not None:
             map_ids(tree, idmap, target)
         place = make_folder(root, target) if is_folder else make_file(root, target)
@@ -69,7 +77,7 @@ def _volume(root: int, *, source: str, target: str, read_only: bool, copy: bool)
             fill_when_empty(folder, source)
         finally:
             os.close(folder)
-    _bind(root, source=source, target=target, read_only=read_only, recursive=False, idmap=None)
+    _bind(root, source=source, target=target, read_only=read_only, recursive=False)
 
 
 def _filesystem(root: int, *, kind: str, target: str, flags: int, options: str, optional: bool = False) -> None:
@@ -91,7 +99,7 @@ def _devices(root: int) -> None:
         status = os.stat(source)
         if not stat.S_ISCHR(status.st_mode) or (os.major(status.st_rdev), os.minor(status.st_rdev)) != numbers:
             raise OSError(f"{source} of this host is not the device {numbers[0]}:{numbers[1]}")
-        _bind(root, source=source, target=source, read_only=False, recursive=False, idmap=None)
+        _bind(root, source=source, target=source, read_only=False, recursive=False, devices=True)
     folder = make_folder(root, "/dev")
     try:
         for name, target in _DEVICE_LINKS.items():
@@ -102,7 +110,7 @@ def _devices(root: int) -> None:
 
 def _host_devices(root: int) -> None:
     """All devices of the host (privileged containers of the real root)."""
-    _bind(root, source="/dev", target="/dev", read_only=False, recursive=True, idmap=None)
+    _bind(root, source="/dev", target="/dev", read_only=False, recursive=True, devices=True)
 
 
 def _mask(root: int, *, target: str) -> None:

@@ -16,17 +16,21 @@ def mount_root(plan: dict[str, Any]) -> str:
     """Mount the root that `plan` describes and return where it stands in this mount namespace.
 
     Keys: `merged` (mount point) and either `tree` (one folder, bound) or `lower` (folders, top first), `upper`, `work`
-    (made when missing) and `volatile` (nothing of it needs to survive a crash).
+    (made when missing) `volatile` (nothing of it needs to survive a crash) and
+    `devices` (device nodes can be opened: without a device cgroup, a container that may make nodes must not use them).
     """
     merged: str = plan["merged"]
     if "tree" in plan:
         mounts.mount(plan["tree"], merged, "none", mounts.MS_BIND | mounts.MS_REC)
         return merged
-    mount_overlay(plan["lower"], plan["upper"], plan["work"], merged, volatile=plan["volatile"])
+    flags = 0 if plan["devices"] else mounts.MS_NODEV
+    mount_overlay(plan["lower"], plan["upper"], plan["work"], merged, flags=flags, volatile=plan["volatile"])
     return merged
 
 
-def mount_overlay(lower: list[str], upper: str, work: str, merged: str, *, volatile: bool = False) -> None:
+def mount_overlay(
+    lower: list[str], upper: str, work: str, merged: str, *, flags: int = 0, volatile: bool = False
+) -> None:
     """Mount an overlay; the upper and work folders are made when missing, with the attributes of the top layer's root.
 
     Layers are named by descriptors: 500 of them fit where paths would not, and `:` or `,` in a path does no harm.
@@ -39,7 +43,7 @@ def mount_overlay(lower: list[str], upper: str, work: str, merged: str, *, volat
         options = (
             f"userxattr,index=off,metacopy=off,lowerdir={':'.join(names[:-2])},upperdir={names[-2]},workdir={names[-1]}"
         )
-        mounts.mount("overlay", merged, "overlay", 0, f"volatile,{options}" if volatile else options)
+        mounts.mount("overlay", merged, "overlay", flags, f"volatile,{options}" if volatile else options)
     finally:
         for descriptor in descriptors:
             os.close(descriptor)

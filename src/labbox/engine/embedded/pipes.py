@@ -146,6 +146,8 @@ class ContainerStreams:
         del self._outputs[descriptor]
         if descriptor == self._input:
             self._input = -1
+        if descriptor == self._terminal:
+            self._terminal = -1  # a later change of size must not reach whoever gets the number next
         os.close(descriptor)
 
     def _flush_input(self) -> None:

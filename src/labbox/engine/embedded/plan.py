@@ -47,6 +47,7 @@ class HostFacts(NamedTuple):
     hostname: str = ""
     last_capability: int = 40
     descriptor_limit: tuple[int, int] = (1024, 1024)  # soft and hard, the user's own
+    devices: tuple[str, ...] = ()  # sources of mounts that are device nodes
     extra_operations: tuple[Operation, ...] = ()
     extra_environment: tuple[str, ...] = ()
 
@@ -64,6 +65,7 @@ def make_plan(spec: ContainerSpec, folder: ContainerFolder, facts: HostFacts) ->
             "work": folder.work,
             "merged": folder.merged,
             "volatile": spec.auto_remove,
+            "devices": spec.security.privileged,
         },
         "operations": plan_operations(spec, folder, facts),
         "working_dir": spec.working_dir,
@@ -85,7 +87,10 @@ def plan_operations(spec: ContainerSpec, folder: ContainerFolder, facts: HostFac
         *(entry for entry in _kernel_filesystems(spec, facts) if entry[1].get("target") not in taken),
         *_etc_files(folder, taken),
         *facts.extra_operations,
-        *(_user_mount(mount, facts) for mount in sorted(spec.mounts, key=lambda mount: mount.target.count("/"))),
+        *(
+            _user_mount(mount, facts, privileged=spec.security.privileged)
+            for mount in sorted(spec.mounts, key=lambda mount: mount.target.count("/"))
+        ),
     ]
     if facts.identity.mode == "single":
         operations.append(_bind(os.path.join(folder.etc, "apt.conf"), _APT_SETTINGS, read_only=True))
@@ -171,7 +176,7 @@ def _kernel_filesystems(spec: ContainerSpec, facts: HostFacts) -> list[Operation
     if privileged and facts.identity.mode == "root":
         operations.append(("host_devices", {}))
     else:
-        operations.append(_filesystem("tmpfs", "/dev", MS_NOSUID | MS_NOEXEC, "mode=755,size=64m"))
+        operations.append(_filesystem("tmpfs", "/dev", _PRIVATE, "mode=755,size=64m"))
         operations.append(("devices", {}))
     operations += [
         _filesystem(
@@ -192,7 +197,7 @@ def _etc_files(folder: ContainerFolder, taken: set[str]) -> list[Operation]:
     ]
 
 
-def _user_mount(mount: Mount, facts: HostFacts) -> Operation:
+def _user_mount(mount: Mount, facts: HostFacts, *, privileged: bool) -> Operation:
     if mount.kind == "tmpfs":
         return _tmpfs(mount)
     if mount.kind == "volume":
@@ -204,7 +209,14 @@ def _user_mount(mount: Mount, facts: HostFacts) -> Operation:
             "copy": not mount.no_copy,
         }
     idmap = _swap_with_developer() if mount.idmapped and facts.identity.mode == "root" else None
-    return _bind(mount.source, mount.target, read_only=mount.read_only, recursive=mount.recursive, idmap=idmap)
+    return _bind(
+        mount.source,
+        mount.target,
+        read_only=mount.read_only,
+        recursive=mount.recursive,
+        devices=privileged or mount.source in facts.devices,
+        idmap=idmap,
+    )
 
 
 def _tmpfs(mount: Mount) -> Operation:
@@ -243,10 +255,17 @@ def _bind(
     *,
     read_only: bool,
     recursive: bool = False,
+    devices: bool = False,
     idmap: list[tuple[int, int, int]] | None = None,
 ) -> Operation:
-    arguments = {"source": source, "target": target, "read_only": read_only, "recursive": recursive, "idmap": idmap}
-    return "bind", arguments
+    return "bind", {
+        "source": source,
+        "target": target,
+        "read_only": read_only,
+        "recursive": recursive,
+        "devices": devices,
+        "idmap": idmap,
+    }
 
 
 def _environment(spec: ContainerSpec, facts: HostFacts, *, terminal: bool) -> list[str]:

@@ -32,10 +32,18 @@ class DebControl:
     files: Mapping[str, bytes]
 
     @property
-    def conffiles(self) -> frozenset[str]:
+    def conffiles(self) -> tuple[str, ...]:
         """Paths of the configuration files that dpkg guards (deb-conffiles(5))."""
-        lines = self.files.get("conffiles", b"").decode().splitlines()
-        return frozenset(line for line in lines if line.startswith("/"))
+        return tuple(line for line in self._conffile_lines() if line.startswith("/"))
+
+    @property
+    def removed_conffiles(self) -> tuple[str, ...]:
+        """Paths of configuration files that the package has no more and wants removed."""
+        lines = (line.split() for line in self._conffile_lines())
+        return tuple(words[1] for words in lines if len(words) == 2 and words[0] == "remove-on-upgrade")
+
+    def _conffile_lines(self) -> list[str]:
+        return [line.strip() for line in self.files.get("conffiles", b"").decode().splitlines()]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -79,7 +79,7 @@ class SuiteReader:
         )
 
     def _read_release_file(self, archive: str, suite: str) -> tuple[bytes, Release]:
-        """The signed index of a suite from the first mirror whose one can be trusted; else the first fault is raised."""
+        """The signed index of a suite from the first mirror whose one can be trusted; else its fault is raised."""
         last_seen = self._seen.date_of(archive, suite)
         faults: list[SignatureError] = []
 
