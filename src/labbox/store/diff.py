@@ -146,7 +146,7 @@ class _Comparison:
         return is_folder
 
     def _is_placeholder(self, found: Found, path: bytes) -> bool:
-        return path in self._placeholders and found.entry.kind == "file" and found.entry.size == 0
+        return path in self._placeholders and found.entry.kind == "file" and found.entry.size_bytes == 0
 
     def _descend(self, found: Found, pair: _Pair, name: bytes) -> _Pair:
         if found.descriptor is None:
