@@ -15,9 +15,9 @@ _START_SECONDS = 60
 def why_no_docker() -> str:
     """What keeps a Docker Engine from being started here; empty when nothing does."""
     if os.geteuid() != 0:
-        return "docker is missing: starting dockerd needs root"
+        return "missing: starting dockerd needs root"
     missing = [program for program in ("dockerd", "docker") if shutil.which(program) is None]
-    return f"docker is missing: {missing[0]} is not installed" if missing else ""
+    return f"missing: {missing[0]} is not installed" if missing else ""
 
 
 @contextmanager

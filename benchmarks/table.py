@@ -16,7 +16,7 @@ def render_table(figures: Sequence[Figure]) -> str:
         "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in rows
     ]
     lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
-    remarks = dict.fromkeys(f"{figure.what}: {figure.remark}" for figure in figures if figure.remark)
+    remarks = dict.fromkeys(figure.remark for figure in figures if figure.remark)
     return "\n".join([*lines, "", *(f"- {remark}" for remark in remarks)]).rstrip()
 
 

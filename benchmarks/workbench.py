@@ -33,6 +33,11 @@ class Workbench:
         return [self.labbox] if self.docker is None else [self.labbox, self.docker]
 
     @property
+    def docker_remark(self) -> str:
+        """What a figure says about a docker that is not there."""
+        return f"docker is {self.docker_missing}" if self.docker_missing else ""
+
+    @property
     def labbox_python(self) -> str:
         """The interpreter that labbox is installed in."""
         return python_of(os.path.join(self.folder, "venv"))
@@ -54,7 +59,7 @@ def open_workbench(parent: str, *, wants_docker: bool, is_quick: bool) -> Iterat
     with ExitStack() as stack:
         stack.callback(_put_away, folder)
         labbox = labbox_at(install_labbox(os.path.join(folder, "venv")), os.path.join(folder, "home"))
-        missing = why_no_docker() if wants_docker else "docker is not part of this measurement"
+        missing = why_no_docker() if wants_docker else "not part of these measurements"
         docker = None if missing else stack.enter_context(running_docker(os.path.join(folder, "docker")))
         bench = Workbench(folder=folder, labbox=labbox, docker=docker, docker_missing=missing, is_quick=is_quick)
         archive = os.path.join(folder, "image.tar")

@@ -56,5 +56,5 @@ def _figure(bench: Workbench, what: str, unit: str, samples: list[Sample], budge
         peer_name="docker",
         peer=samples[1] if bench.docker else None,
         budget=budget,
-        remark=bench.docker_missing,
+        remark=bench.docker_remark,
     )

@@ -26,7 +26,8 @@ def measure(bench: Workbench) -> Iterator[Figure]:
                 peer_name="docker",
                 peer=peer[index] if peer else None,
                 budget=Budget(highest=25) if quantity == "PSS" else None,
-                remark=bench.docker_missing or "docker: containerd-shim and docker-proxy, its daemons not counted",
+                remark=bench.docker_remark
+                or "helpers are, for docker, containerd-shim and docker-proxy; its daemons are not counted",
             )
     if bench.docker is not None and bench.docker.network_of is not None:
         daemons = [bench.docker.network_of, *_children_named(bench.docker.network_of, "containerd")]

@@ -61,7 +61,7 @@ def _compare(bench: Workbench, direction: str, paths: Sequence[_Path], budget: B
                 peer_name=path.name,
                 peer=peer,
                 budget=budget if unit == "Gbit/s" else None,
-                remark=bench.docker_missing,
+                remark=bench.docker_remark,
             )
 
 

@@ -34,5 +34,5 @@ def _compare(
         peer_name="docker",
         peer=samples[1] if bench.docker else None,
         budget=budget,
-        remark=bench.docker_missing,
+        remark=bench.docker_remark,
     )

@@ -63,12 +63,16 @@ def assemble_system(plan: AssemblyPlan, runner: ProgramRunner, report: Report) -
 
 
 def prepare_configuration(packages: Sequence[Package]) -> None:
-    """What makes configuring quiet: no services started, no host keys made (an existing key is kept)."""
+    """What makes configuring quiet: no services started, no keys and no database clusters made."""
     manual = frozenset(package.name for package in packages if package.file.manual)
     database.record_automatic([package.database_entry() for package in packages], manual)
     with open(POLICY, "w", encoding="utf-8") as file:
         file.write("#!/bin/sh\nexit 101\n")
     os.chmod(POLICY, 0o755)
+    if any(package.name == "postgresql-common" for package in packages):
+        os.makedirs(os.path.dirname(normalise.NO_CLUSTER), 0o755, exist_ok=True)
+        with open(normalise.NO_CLUSTER, "w", encoding="utf-8") as file:
+            file.write("create_main_cluster = false\n")
     if any(package.name == "openssh-server" for package in packages):
         for path in _HOST_KEYS:
             os.close(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600))

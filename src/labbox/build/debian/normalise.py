@@ -9,7 +9,12 @@ import re
 import stat
 from collections.abc import Iterable
 
+from labbox.build.debian.java import KEY_STORE, settle_key_store
+
 ASSEMBLER_VERSION = 1
+
+# A database cluster holds random numbers and times: it is made where it is used, with `pg_createcluster VERSION main`.
+NO_CLUSTER = "/etc/postgresql-common/createcluster.d/labbox.conf"
 
 # Backups, locks, logs and caches: made while configuring, of no use afterwards, different every time or everywhere.
 _REMOVED = (
@@ -42,6 +47,7 @@ _REMOVED = (
     "/var/log/apt/*.xz",
     "/var/lib/texmf/web2c/**/*.log",
     "/root/.wget-hsts",
+    NO_CLUSTER,
     "/run/adduser",
     "/usr/sbin/policy-rc.d",
 )
@@ -63,6 +69,7 @@ def normalise_system(epoch: int) -> None:
         if os.path.exists(path) and os.path.getsize(path):
             os.truncate(path, 0)
     drop_access_lists("/var/log")
+    settle_key_store(KEY_STORE, epoch)
     limit_password_dates("/etc/shadow", epoch // _DAY_SECONDS)
 
 
