@@ -1,7 +1,7 @@
 """Java's store of trusted certificates without the moment at which each was added.
 
-Format: sun.security.provider.JavaKeyStore, version 2: entries, then SHA-1 over the password (UTF-16), a fixed phrase and
-all before.
+Format: sun.security.provider.JavaKeyStore, version 2: entries, then SHA-1 over the password (UTF-16), a fixed phrase
+and all before.
 """
 
 import hashlib
@@ -12,7 +12,7 @@ KEY_STORE = "/etc/ssl/certs/java/cacerts"
 _HEAD = struct.Struct(">III")  # magic, version, number of entries
 _MAGIC, _VERSION = 0xFEEDFEED, 2
 _TRUSTED_CERTIFICATE = 2
-_PASSWORD = "changeit".encode("utf-16-be")  # the well-known one of all Java installations  # noqa: S105
+_PASSWORD = "changeit".encode("utf-16-be")  # the well-known one of all Java installations
 _PHRASE = b"Mighty Aphrodite"
 _DIGEST_BYTES = 20
 
