@@ -2,7 +2,7 @@
 
 import fnmatch
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 import pytest
@@ -36,7 +36,7 @@ def laboratories(workplace: Workplace) -> dict[str, Lab]:
 
 @pytest.fixture
 def lab(mode: str, workplace: Workplace, laboratories: dict[str, Lab]) -> Iterator[Lab]:
-    """The real command in one mode with the image `tiny`; after the test everything is removed, and leaks are failures."""
+    """The real command in one mode with the image `tiny`; after the test all is removed, and leaks are failures."""
     if mode not in laboratories:
         try:
             laboratories[mode] = workplace.make_lab(mode)
@@ -64,7 +64,7 @@ def docker(docker_engine: DockerEngine) -> Iterator[Docker]:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None] | Any:
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
     if report.skipped and not hasattr(report, "wasxfail") and isinstance(report.longrepr, tuple):
         _refuse_skip(report, item.nodeid)
@@ -72,7 +72,9 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None] | Any:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_make_collect_report(collector: pytest.Collector) -> Iterator[None] | Any:
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
     report = yield
     if report.outcome == "skipped":
         _refuse_skip(report, collector.nodeid)

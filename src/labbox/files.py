@@ -1,14 +1,12 @@
 """Files that survive a crash: atomic writes, locks between processes, removal of whole trees."""
 
 import fcntl
-import json
 import os
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
 from time import monotonic, sleep
 
-from labbox.lightweight_typing import Any
+from labbox.lightweight_modules import contextmanager, json
+from labbox.lightweight_typing import Any, Iterator
 
 _LOCK_INTERVAL_SECONDS = 0.005
 
@@ -44,8 +42,8 @@ def sync_directory(path: str) -> None:
 
 
 def write_json(path: str, document: Any, *, durable: bool = True, mode: int = 0o600) -> None:
-    """Replace the file at `path` by a JSON document, one key a line, atomically."""
-    write_atomic(path, json.dumps(document, indent=1).encode() + b"\n", durable=durable, mode=mode)
+    """Replace the file at `path` by a JSON document, atomically."""
+    write_atomic(path, json.dumps(document).encode() + b"\n", durable=durable, mode=mode)
 
 
 def read_json(path: str) -> Any:

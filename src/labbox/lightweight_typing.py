@@ -11,6 +11,11 @@ TYPE_CHECKING = False  # what type checkers take for true
 
 if TYPE_CHECKING:
     from collections.abc import Callable as Callable
+    from collections.abc import Collection as Collection
+    from collections.abc import Iterable as Iterable
+    from collections.abc import Iterator as Iterator
+    from collections.abc import Mapping as Mapping
+    from collections.abc import Sequence as Sequence
     from typing import IO as IO
     from typing import Any as Any
     from typing import BinaryIO as BinaryIO
@@ -31,7 +36,8 @@ else:
         def __class_getitem__(cls, _parameters: object) -> type:
             return cls
 
-    IO = BinaryIO = Callable = Literal = NoReturn = Protocol = Self = TextIO = Any
+    IO = BinaryIO = Callable = Collection = Iterable = Iterator = Literal = Mapping = NoReturn = Any
+    Protocol = Self = Sequence = TextIO = Any
 
     def TypeVar(_name: str, **_options: object) -> type:  # noqa: N802  (typing's name)
         """A type variable means nothing at run time."""

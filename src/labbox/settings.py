@@ -1,10 +1,9 @@
 """Where labbox keeps its things, and what its user has set."""
 
 import os
-from collections.abc import Mapping
 
 from labbox.errors import UsageError
-from labbox.lightweight_typing import Any, NamedTuple
+from labbox.lightweight_typing import Any, Mapping, NamedTuple
 
 
 class Settings(NamedTuple):

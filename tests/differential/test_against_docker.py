@@ -1,4 +1,4 @@
-"""The same command lines through a real Docker Engine and through labbox: same exit codes, same output, same confinement.
+"""The same command lines through a real Docker Engine and labbox: same exit codes, output and confinement.
 
 labbox runs as root here: what the other modes cannot give is not docker's to tell.
 """
@@ -143,7 +143,7 @@ LINES = [
     tiny("--ulimit", "nofile=200:100", "--", "true"),
     script("--shm-size", "3m", "df -k /dev/shm | tail -1 | awk '{print $2}'"),
     script("--read-only", "touch /x; touch /dev/shm/x && echo fine; touch /tmp/x"),
-    script("--tmpfs", "/scratch:size=1m,mode=700", "stat -c '%a %u' /scratch; df -k /scratch | tail -1 | awk '{print $2}'"),
+    script("--tmpfs", "/scratch:size=1m,mode=700", "stat -c '%a %u' /scratch; df -k /scratch | awk 'END {print $2}'"),
     script("--tmpfs", "/scratch", "grep ' /scratch ' /proc/self/mountinfo | awk '{print $6}'"),
     script("-v", "/anonymous", "stat -c '%a %u' /anonymous; touch /anonymous/x && echo fine"),
     script("-v", "named:/data", "ls /data; cat /data/greeting; stat -c '%a %u:%g' /data/inner /data/inner/owned"),
@@ -234,7 +234,9 @@ VERBS = [
 
 
 @only_root
-@pytest.mark.parametrize(("words", "phrase"), VERBS, ids=lambda value: " ".join(value) if isinstance(value, tuple) else None)
+@pytest.mark.parametrize(
+    ("words", "phrase"), VERBS, ids=lambda value: " ".join(value) if isinstance(value, tuple) else None
+)
 def test_a_verb_fails_as_dockers_does(lab: Lab, docker: Docker, words: tuple[str, ...], phrase: str) -> None:
     theirs, ours = docker(*words), lab(*words)
 

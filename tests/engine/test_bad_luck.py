@@ -68,10 +68,7 @@ def test_the_kill_of_the_monitor_ends_who_is_attached(lab: Lab) -> None:
 def test_a_monitor_killed_at_any_moment_of_its_start_leaves_nothing(lab: Lab) -> None:
     for number in range(6):
         process = lab.spawn("run", "-d", "--name", "box", TINY, "sleep", "1000", stdin=subprocess.DEVNULL)
-        known: set[int] = set()
-        # The command line forks the monitor; the first process of the laboratory besides it is the one.
-        wait_until(lambda: process.poll() is not None or known.update(_children(process.pid)) or known)
-        for pid in list(known):
+        for pid in _first_children(process):
             _kill(pid)
         process.communicate(timeout=30)
         wait_until(lambda: not lab.processes(), what=f"round {number}: nothing runs any more")
@@ -175,7 +172,15 @@ def _remove_whatever_is_left(lab: Lab) -> None:
         lab("rm", "-f", *names)
     lab.output("container", "prune", "-f")
     wait_until(lambda: not lab.processes(), what=lambda: f"nothing runs any more: {lab.processes()}")
-    wait_until(lambda: not leaks.entries_below(lab.home), what=lambda: f"no file is left: {leaks.entries_below(lab.home)}")
+    wait_until(
+        lambda: not leaks.entries_below(lab.home), what=lambda: f"no file is left: {leaks.entries_below(lab.home)}"
+    )
+
+
+def _first_children(process: "subprocess.Popen[bytes]") -> list[int]:
+    """The children of a command line as soon as it has any: it forks the monitor."""
+    wait_until(lambda: process.poll() is not None or _children(process.pid))
+    return _children(process.pid)
 
 
 def _children(pid: int) -> list[int]:

@@ -102,7 +102,10 @@ def test_tmpfs_is_empty_limited_and_gone_afterwards(lab: Lab) -> None:
     ],
 )
 def test_mount_spells_what_v_does(lab: Lab, flag: str) -> None:
-    assert lab.shell("grep -q ' /m ' /proc/self/mountinfo && echo yes", "--mount", flag.format(folder=lab.folder())) == "yes"
+    assert (
+        lab.shell("grep -q ' /m ' /proc/self/mountinfo && echo yes", "--mount", flag.format(folder=lab.folder()))
+        == "yes"
+    )
 
 
 def test_a_read_only_root_is_read_only_but_for_what_is_mounted(lab: Lab) -> None:

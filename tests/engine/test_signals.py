@@ -1,5 +1,6 @@
 """Signals to a container, and process 1 that passes them on and reaps."""
 
+import os
 import signal
 import time
 
@@ -108,7 +109,5 @@ def test_a_signal_to_the_monitor_stops_the_container(lab: Lab) -> None:
 
 
 def _send(lab: Lab, pid: int, number: signal.Signals) -> None:
-    import os
-
     assert pid in lab.processes()
     os.kill(pid, number)

@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-import subprocess
+from subprocess import Popen
 
 import pytest
 
@@ -84,6 +84,6 @@ def test_a_user_can_open_the_streams_by_name_too(lab: Lab) -> None:
     assert (done.stdout, done.stderr) == ("one\n", "two\n")
 
 
-def _is_waiting_to_write(process: "subprocess.Popen[bytes]") -> bool:
+def _is_waiting_to_write(process: Popen[bytes]) -> bool:
     with open(f"/proc/{process.pid}/wchan", encoding="ascii") as file:
         return "pipe" in file.read()

@@ -9,8 +9,7 @@ from harness.laboratory import TINY, Lab
 
 def test_the_environment_is_what_is_given_and_nothing_of_the_host(lab: Lab) -> None:
     names = {
-        line.split("=")[0]
-        for line in lab.shell("env", "-e", "ONE=1", environment={"SECRET_OF_HOST": "x"}).splitlines()
+        line.split("=")[0] for line in lab.shell("env", "-e", "ONE=1", environment={"SECRET_OF_HOST": "x"}).splitlines()
     }
 
     assert {"PATH", "HOSTNAME", "HOME", "ONE"} <= names
@@ -55,14 +54,18 @@ def test_etc_hosts_names_the_host_itself(lab: Lab) -> None:
 
 
 def test_resolv_conf_names_a_server_that_is_not_the_hosts_loopback(lab: Lab) -> None:
-    servers = [line.split()[1] for line in lab.shell("cat /etc/resolv.conf").splitlines() if line.startswith("nameserver")]
+    servers = [
+        line.split()[1] for line in lab.shell("cat /etc/resolv.conf").splitlines() if line.startswith("nameserver")
+    ]
 
     assert servers
     assert not any(server.startswith("127.") for server in servers)
 
 
 def test_resolv_conf_can_be_given(lab: Lab) -> None:
-    shown = lab.shell("cat /etc/resolv.conf", "--dns", "192.0.2.53", "--dns-search", "example.org", "--dns-option", "ndots:3")
+    shown = lab.shell(
+        "cat /etc/resolv.conf", "--dns", "192.0.2.53", "--dns-search", "example.org", "--dns-option", "ndots:3"
+    )
 
     assert [line for line in shown.splitlines() if line] == [
         "search example.org", "nameserver 192.0.2.53", "options ndots:3",
@@ -103,9 +106,9 @@ def test_the_umask_is_dockers(lab: Lab) -> None:
 
 
 def test_every_namespace_is_the_containers_own(lab: Lab) -> None:
-    shown = dict(
-        line.split() for line in lab.shell("for n in ipc mnt net pid uts cgroup; do echo $n $(readlink /proc/self/ns/$n); done").splitlines()
-    )  # fmt: skip
+    script = "for n in ipc mnt net pid uts cgroup; do echo $n $(readlink /proc/self/ns/$n); done"
+
+    shown = dict(line.split() for line in lab.shell(script).splitlines())
 
     assert all(shown[name] != os.readlink(f"/proc/self/ns/{name}") for name in shown)
 

@@ -97,7 +97,7 @@ def test_output_on_a_terminal_is_not_lost_at_the_end(lab: Lab) -> None:
 def test_interactive_terminal_without_a_terminal_is_refused(lab: Lab) -> None:
     done = lab.run("-it", TINY, "true")
 
-    assert done.returncode == 1 or done.returncode == 125
+    assert done.returncode in {1, 125}
     assert "the input device is not a TTY" in done.stderr
 
 

@@ -34,7 +34,8 @@ def test_the_user_is_found_as_docker_finds_it(lab: Lab, user: str, shown: str) -
 
 
 @pytest.mark.parametrize(
-    "user", ["0x0", "-1", "4294967296", "99999999999999999999", "nobody-knows", "root:no-such-group", "1000:", "root:-1", "²"]
+    "user",
+    ["0x0", "-1", "4294967296", "99999999999999999999", "nobody-knows", "root:no-such-group", "1000:", "root:-1", "²"],
 )
 def test_a_user_that_does_not_exist_is_refused(lab: Lab, user: str) -> None:
     if user == "1000:" and lab.mode != "single":

@@ -5,9 +5,9 @@ import shutil
 import subprocess
 import tempfile
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
-from harness.laboratory import TINY
+from harness.laboratory import TINY, input_for
 from harness.waiting import wait_until
 
 _STORAGE_DRIVERS = ("overlay2", "vfs")
@@ -29,14 +29,11 @@ class Docker:
     def __init__(self, socket: str) -> None:
         self._socket = socket
 
-    def __call__(
-        self, *arguments: str, input: str | bytes | None = None, timeout: float = 120, **popen: Any  # noqa: A002
-    ) -> "subprocess.CompletedProcess[str]":
+    def __call__(self, *arguments: str, **keywords: Any) -> "subprocess.CompletedProcess[str]":
         """Run `docker ARGUMENTS...`; what it printed is text."""
-        data = input.encode() if isinstance(input, str) else input
-        feed: dict[str, Any] = {"stdin": subprocess.DEVNULL} if data is None else {"input": data}
+        feed = input_for(keywords)
         done = subprocess.run(
-            self.command(*arguments), check=False, capture_output=True, timeout=timeout, **feed, **popen
+            self.command(*arguments), check=False, capture_output=True, timeout=120, **feed, **keywords
         )
         out, err = (stream.decode("utf-8", "surrogateescape") for stream in (done.stdout, done.stderr))
         return subprocess.CompletedProcess(arguments, done.returncode, out, err)
@@ -55,7 +52,7 @@ class DockerEngine:
         self._daemon: subprocess.Popen[bytes] | None = None
         self.client = Docker(os.path.join(self._folder, "docker.sock"))
 
-    def __enter__(self) -> "DockerEngine":
+    def __enter__(self) -> Self:
         for driver in _STORAGE_DRIVERS:
             if self._start(driver):
                 break

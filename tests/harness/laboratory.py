@@ -17,7 +17,7 @@ HOST_PROGRAMS = ("-v", "/usr:/usr:ro")
 
 
 class Installation(NamedTuple):
-    """A copy of the source that everyone can read, an interpreter that everyone can execute, the tiny image's archive."""
+    """A copy of the source that all can read, an interpreter that all can execute, the tiny image's archive."""
 
     source: str
     python: str
@@ -43,24 +43,23 @@ class Lab:
 
     # Running the command.
 
-    def __call__(
-        self, *arguments: str, input: str | bytes | None = None, timeout: float = 60, **popen: Any  # noqa: A002
-    ) -> "subprocess.CompletedProcess[str]":
-        """Run `labbox ARGUMENTS...`; what it printed is text."""
-        data = input.encode() if isinstance(input, str) else input
-        done = self.binary(*arguments, input=data, timeout=timeout, **popen)
+    def __call__(self, *arguments: str, **keywords: Any) -> "subprocess.CompletedProcess[str]":
+        """Run `labbox ARGUMENTS...`; keywords are `input`, `timeout`, `environment` and those of subprocess.Popen."""
+        done = self.binary(*arguments, **keywords)
         out, err = (stream.decode("utf-8", "surrogateescape") for stream in (done.stdout, done.stderr))
         return subprocess.CompletedProcess(arguments, done.returncode, out, err)
 
-    def binary(
-        self, *arguments: str, input: bytes | None = None, timeout: float = 60, **popen: Any  # noqa: A002
-    ) -> "subprocess.CompletedProcess[bytes]":
-        """As a call, with bytes."""
-        feed: dict[str, Any] = {"stdin": subprocess.DEVNULL} if input is None else {"input": input}
-        if "stdin" in popen:
-            feed = {}
+    def binary(self, *arguments: str, **keywords: Any) -> "subprocess.CompletedProcess[bytes]":
+        """As a call; what it printed is bytes."""
+        feed = input_for(keywords)
+        timeout = keywords.pop("timeout", 60)
         return subprocess.run(
-            self.command(*arguments), check=False, capture_output=True, timeout=timeout, **feed, **self.options(popen)
+            self.command(*arguments),
+            check=False,
+            capture_output=True,
+            timeout=timeout,
+            **feed,
+            **self.options(keywords),
         )
 
     def run(self, *arguments: str, **keywords: Any) -> "subprocess.CompletedProcess[str]":
@@ -162,7 +161,10 @@ class Lab:
                 self("volume", "rm", "-f", *volumes)
         try:
             wait_until(lambda: not self.processes(), what=lambda: f"no process is left: {self.processes()}")
-            wait_until(lambda: not leaks.entries_below(self.home), what=lambda: f"all is removed: {leaks.entries_below(self.home)}")
+            wait_until(
+                lambda: not leaks.entries_below(self.home),
+                what=lambda: f"all is removed: {leaks.entries_below(self.home)}",
+            )
             assert not leaks.mounts_below(self.home)
         finally:
             self._wipe()
@@ -185,6 +187,17 @@ class Lab:
             "from labbox.linux.idmap import run_mapped\n"
             "from labbox.settings import load_settings\n"
             "engine = EmbeddedEngine(load_settings(os.environ), os.environ)\n"
-            "run_mapped(engine.identity, lambda: [remove_tree(os.path.join(sys.argv[1], n)) for n in os.listdir(sys.argv[1])])\n"
+            "def empty(home): [remove_tree(os.path.join(home, name)) for name in os.listdir(home)]\n"
+            "run_mapped(engine.identity, lambda: empty(sys.argv[1]))\n"
         )
         subprocess.run([self.installation.python, "-c", program, self.home], check=True, **self.options({}))
+
+
+def input_for(keywords: dict[str, Any]) -> dict[str, Any]:
+    """Take `input` (text, bytes or none) out of the keywords of a call; what subprocess.run wants instead."""
+    data = keywords.pop("input", None)
+    if "stdin" in keywords:
+        return {}
+    if data is None:
+        return {"stdin": subprocess.DEVNULL}
+    return {"input": data.encode() if isinstance(data, str) else data}

@@ -8,6 +8,7 @@ import subprocess
 import termios
 import time
 from types import TracebackType
+from typing import Any, Self
 
 _CHUNK = 1 << 16
 
@@ -15,7 +16,7 @@ _CHUNK = 1 << 16
 class Terminal:
     """A program whose standard streams are a terminal that the test types into and reads."""
 
-    def __init__(self, command: list[str], *, rows: int = 24, columns: int = 80, **popen: object) -> None:
+    def __init__(self, command: list[str], *, rows: int = 24, columns: int = 80, **popen: Any) -> None:
         self._master, slave = os.openpty()
         self.output = b""
         self._seen = 0
@@ -26,12 +27,17 @@ class Terminal:
             os.setsid()
             fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
-        self.process = subprocess.Popen(  # type: ignore[call-overload]
-            command, stdin=slave, stdout=slave, stderr=slave, preexec_fn=take_terminal, **popen
+        self.process = subprocess.Popen(
+            command,
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            preexec_fn=take_terminal,  # noqa: PLW1509  (no threads here)
+            **popen,
         )
         self._slave = slave  # kept open: the settings of the terminal can be looked at after the program's end
 
-    def __enter__(self) -> "Terminal":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:

@@ -8,7 +8,9 @@ _Found = TypeVar("_Found")
 _PAUSE_SECONDS = 0.01
 
 
-def wait_until(condition: Callable[[], _Found], *, timeout_seconds: float = 20, what: str | Callable[[], str] = "") -> _Found:
+def wait_until(
+    condition: Callable[[], _Found], *, timeout_seconds: float = 20, what: str | Callable[[], str] = ""
+) -> _Found:
     """The first true value of `condition`; AssertionError after the time-out."""
     deadline = time.monotonic() + timeout_seconds
     while True:

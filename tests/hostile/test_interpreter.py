@@ -68,7 +68,9 @@ def test_exec_of_proc_self_exe_cannot_write_it(lab: Lab, victim: str, command: l
 
 
 def test_process_one_shows_nothing_of_itself(lab: Lab, victim: str) -> None:
-    script = "for f in exe cwd root fd/0 environ mem maps; do cat /proc/1/$f 2>&1 | head -c 200; ls -l /proc/1/exe 2>&1; done"
+    script = (
+        "for f in exe cwd root fd/0 environ mem maps; do cat /proc/1/$f 2>&1 | head -c 200; done; ls -l /proc/1 2>&1"
+    )
 
     shown = lab.shell(script)
 

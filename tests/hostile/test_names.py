@@ -9,7 +9,9 @@ from harness.laboratory import TINY, Lab
 NAMES = ("..", ".", "../..", "../../data", "/..", "names", "names/../..", "a/b", "-x", "", " ", "a\nb", "é", "x" * 300)
 
 
-@pytest.mark.parametrize("verb", ["start", "stop", "kill", "rm", "inspect", "logs", "wait", "exec", "top", "diff", "export"])
+@pytest.mark.parametrize(
+    "verb", ["start", "stop", "kill", "rm", "inspect", "logs", "wait", "exec", "top", "diff", "export"]
+)
 def test_no_verb_follows_a_path(lab: Lab, verb: str) -> None:
     lab.output("create", "--name", "bystander", TINY, "true")
     before = _names_below(lab.home)
@@ -32,7 +34,7 @@ def test_such_a_name_is_given_to_nothing(lab: Lab, name: str) -> None:
     for command in (
         ["create", f"--name={name}", TINY, "true"],
         ["volume", "create", "--", name],
-        ["create", "-v", f"{name}:/v", TINY, "true"],
+        ["run", "-v", f"{name}:/v", TINY, "true"],
     ):
         done = lab(*command)
         assert done.returncode != 0, command
@@ -41,9 +43,16 @@ def test_such_a_name_is_given_to_nothing(lab: Lab, name: str) -> None:
     assert _names_below(lab.home) == before
 
 
-@pytest.mark.parametrize("reference", ["../x", "a/../b:1", "tiny@sha256:../../x", "TINY", "tiny:" + "x" * 200, "/", "tiny:../x"])
+@pytest.mark.parametrize(
+    "reference", ["../x", "a/../b:1", "tiny@sha256:../../x", "TINY", "tiny:" + "x" * 200, "/", "tiny:../x"]
+)
 def test_no_reference_is_a_path(lab: Lab, reference: str) -> None:
-    for command in (["run", reference, "true"], ["tag", TINY, reference], ["rmi", reference], ["image", "inspect", reference]):
+    for command in (
+        ["run", reference, "true"],
+        ["tag", TINY, reference],
+        ["rmi", reference],
+        ["image", "inspect", reference],
+    ):
         done = lab(*command)
         assert done.returncode != 0, command
         assert "internal error" not in done.stderr, command

@@ -13,9 +13,10 @@ PYTHON = "/usr/bin/python3"
 
 @pytest.mark.parametrize("signal_name", ["KILL", "TERM", "STOP", "SEGV", "HUP", "USR1"])
 def test_signals_to_process_one_from_inside_do_not_kill_it(lab: Lab, signal_name: str) -> None:
-    script = f"trap '' {signal_name if signal_name not in ('KILL', 'STOP') else 'USR2'}; kill -{signal_name} 1; sleep 0.1; echo alive"
+    # What process 1 passes on to the command is ignored there, where it can be.
+    ignored = "USR2" if signal_name in {"KILL", "STOP"} else signal_name
 
-    assert lab.shell(script) == "alive"
+    assert lab.shell(f"trap '' {ignored}; kill -{signal_name} 1; sleep 0.1; echo alive") == "alive"
 
 
 def test_killing_everything_kills_the_container_only(lab: Lab) -> None:
@@ -55,7 +56,7 @@ def test_process_one_cannot_be_traced(lab: Lab) -> None:
 def test_a_process_that_joins_cannot_be_caught(lab: Lab) -> None:
     """CVE-2016-9962: while `exec` enters, the container's root tries to read the descriptors of the newcomer."""
     script = (
-        "while :; do for p in /proc/[0-9]*; do ls -l $p/fd 2>/dev/null | grep -v 'proc\\|pipe\\|null\\|/dev/pts\\| sh' ;"
+        "while :; do for p in /proc/[0-9]*; do ls -l $p/fd | grep -v 'proc\\|pipe\\|null\\|/dev/pts\\| sh';"
         " readlink $p/cwd $p/root; done; done 2>/dev/null"
     )
     lab.start("--name", "catcher", TINY, "sh", "-c", script)
@@ -85,7 +86,7 @@ def test_a_process_that_joins_cannot_be_caught(lab: Lab) -> None:
         "unshare -m true",
         "swapoff -a || swapon /dev/null",
         "reboot -f",
-        "date -s 2001-01-01",
+        "! date -s 2001-01-01 2>&1 | grep -q 'not permitted'",
         "chroot /proc/1/root true",
         "dmesg",
     ],
@@ -104,7 +105,7 @@ def test_no_mount_point_of_the_host_is_left_in_the_container(lab: Lab) -> None:
 
 
 def test_mounts_of_a_privileged_container_stay_in_it(lab: Lab) -> None:
-    folder = lab.folder()
+    folder = lab.folder("privileged")
     with open("/proc/self/mountinfo", encoding="utf-8") as file:
         before = file.read()
 
@@ -127,7 +128,7 @@ def test_the_kernels_core_pattern_cannot_be_changed(lab: Lab) -> None:
 
 
 def test_the_monitors_socket_cannot_be_found_inside(lab: Lab) -> None:
-    assert lab.shell("find / -xdev -name '*.sock' 2>/dev/null; ls /etc/../../../..") .find("sock") == -1
+    assert lab.shell("find / -xdev -name '*.sock' 2>/dev/null; ls /etc/../../../..").find("sock") == -1
 
 
 def test_a_flood_of_output_stays_bounded_in_the_monitor(lab: Lab) -> None:

@@ -1,8 +1,7 @@
 """The image that a container is to be made of: found here, or assembled from the Debian archive, or refused clearly."""
 
-from collections.abc import Callable
-
 from labbox.errors import EngineError, NotFoundError, UsageError
+from labbox.lightweight_typing import Callable
 from labbox.oci.reference import parse_reference
 from labbox.settings import Settings
 from labbox.store.images import ImageStore, StoredImage

@@ -27,23 +27,22 @@ class LineAssembler:
     """Makes lines of records, which begin and end anywhere; each stream by itself."""
 
     def __init__(self) -> None:
-        self._partial: dict[int, LogLine] = {}
+        # The time of the first byte, and the pieces: joined once, for a line may have any length.
+        self._partial: dict[int, tuple[int, list[bytes]]] = {}
 
     def feed(self, records: list[LogRecord]) -> Iterator[LogLine]:
         """The lines that these records end, in the order of their ends."""
         for record in records:
             for piece in _lines(record.data):
-                before = self._partial.pop(record.stream, None)
-                time_ns = before.time_ns if before else record.time_ns
-                line = LogLine(time_ns, record.stream, (before.data if before else b"") + piece)
+                time_ns, pieces = self._partial.setdefault(record.stream, (record.time_ns, []))
+                pieces.append(piece)
                 if piece.endswith(b"\n"):
-                    yield line
-                else:
-                    self._partial[record.stream] = line
+                    del self._partial[record.stream]
+                    yield LogLine(time_ns, record.stream, b"".join(pieces))
 
     def rest(self) -> list[LogLine]:
         """What was written since the last line end."""
-        return sorted(self._partial.values())
+        return sorted(LogLine(time_ns, stream, b"".join(pieces)) for stream, (time_ns, pieces) in self._partial.items())
 
 
 def read_lines(

@@ -1,9 +1,8 @@
 """Exit codes of failures where docker's differ by command, and verbs that go on with the next name after a failure."""
 
-from collections.abc import Callable, Iterable, Sequence
-
 from labbox.cli.report import describe_os_error, print_failure
 from labbox.errors import EngineError, LabboxError
+from labbox.lightweight_typing import Callable, Iterable, Sequence
 
 ENGINE_FAILED = 125
 

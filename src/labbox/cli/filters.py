@@ -1,9 +1,7 @@
 """`--filter name=value`: read once, checked against the names a command knows, asked while listing."""
 
-from collections.abc import Collection, Mapping
-
 from labbox.errors import LabboxError, UsageError
-from labbox.lightweight_typing import NamedTuple
+from labbox.lightweight_typing import Collection, Mapping, NamedTuple
 
 
 class Filters(NamedTuple):

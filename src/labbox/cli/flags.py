@@ -4,10 +4,8 @@ The rules are those of pflag (https://github.com/spf13/pflag), which docker uses
 `-itd`, `-p80:80`, `-p=80:80`, `--rm=false`, `--` ends the flags. A switch never takes the next argument as its value.
 """
 
-from collections.abc import Callable, Sequence
-
 from labbox.errors import UsageError
-from labbox.lightweight_typing import NamedTuple, TypeVar
+from labbox.lightweight_typing import Callable, NamedTuple, Sequence, TypeVar
 
 Value = TypeVar("Value")
 

@@ -1,10 +1,8 @@
 """`--format` for commands that list things: docker's tables, Go templates, one JSON object per line, or `--json`."""
 
-from collections.abc import Callable, Sequence
-
 from labbox.cli.flags import Flag
 from labbox.cli.tables import align
-from labbox.lightweight_typing import Any, NamedTuple
+from labbox.lightweight_typing import Any, Callable, NamedTuple, Sequence
 
 FORMAT_FLAG = Flag(
     "format",

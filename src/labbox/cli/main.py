@@ -6,13 +6,12 @@ Exit codes are docker's: 125 labbox itself failed, 126 not executable, 127 not f
 import gc
 import os
 import sys
-from collections.abc import Callable, Sequence
 
 from labbox import __version__
 from labbox.cli.flags import Arguments, Command, Flag, HelpWanted, parse
 from labbox.cli.table_of_commands import COMMANDS, GROUP_ALIASES, GROUPS
 from labbox.errors import UsageError
-from labbox.lightweight_typing import NoReturn
+from labbox.lightweight_typing import Callable, NoReturn, Sequence
 
 INTERRUPTED = 130
 _FEW_COLLECTIONS = 50_000  # a command rarely makes as many objects in all

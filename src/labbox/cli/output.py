@@ -2,9 +2,8 @@
 
 import os
 import sys
-from collections.abc import Callable
 
-from labbox.lightweight_typing import Any, Self, TextIO
+from labbox.lightweight_typing import Any, Callable, Self, TextIO
 
 _BAR_WIDTH = 24
 _USUAL_COLUMNS = 80

@@ -1,6 +1,6 @@
 """Columns as docker prints them: Go's text/tabwriter with a minimum width of 10 and 3 spaces between."""
 
-from collections.abc import Sequence
+from labbox.lightweight_typing import Sequence
 
 _MINIMUM_WIDTH = 10
 _PADDING = 3

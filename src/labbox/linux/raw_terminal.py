@@ -1,8 +1,9 @@
 """The user's own terminal, passed through whole while a container's terminal is attached to it (termios(3))."""
 
 import termios
-from collections.abc import Iterator
-from contextlib import contextmanager
+
+from labbox.lightweight_modules import contextmanager
+from labbox.lightweight_typing import Iterator
 
 
 @contextmanager

@@ -4,9 +4,7 @@ Docker's additions (Healthcheck, Shell, OnBuild, ArgsEscaped) are read and kept.
 survive a round trip. Every change returns a new value.
 """
 
-from collections.abc import Mapping
-
-from labbox.lightweight_typing import Any, NamedTuple
+from labbox.lightweight_typing import Any, Mapping, NamedTuple
 from labbox.oci import document
 from labbox.oci.canonical_json import encode_canonical
 from labbox.oci.digest import Digest

@@ -1,10 +1,8 @@
 """Typed access to a JSON document from elsewhere: what is not as it should be raises ArchiveError with its path."""
 
-import json
-from collections.abc import Callable, Mapping
-
 from labbox.errors import ArchiveError, UsageError
-from labbox.lightweight_typing import Any, TypeVar
+from labbox.lightweight_modules import json
+from labbox.lightweight_typing import Any, Callable, Mapping, TypeVar
 from labbox.oci.digest import Digest, parse_digest
 
 _Value = TypeVar("_Value")

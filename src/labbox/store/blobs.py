@@ -2,12 +2,11 @@
 
 import errno
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 
 from labbox.errors import DigestMismatchError, NotFoundError, StoreError
 from labbox.files import sync_directory
-from labbox.lightweight_typing import Any, BinaryIO
+from labbox.lightweight_modules import contextmanager, suppress
+from labbox.lightweight_typing import Any, BinaryIO, Iterator
 from labbox.oci.digest import Digest
 
 _COPY_BYTES = 1 << 20

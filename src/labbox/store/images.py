@@ -6,12 +6,11 @@ of an image that labbox made are named by the digest of their uncompressed canon
 """
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 
 from labbox.errors import ArchiveError, ConflictError, NotFoundError, StoreError
 from labbox.files import locked, read_json, write_atomic, write_json
-from labbox.lightweight_typing import TYPE_CHECKING, Any, NamedTuple
+from labbox.lightweight_modules import contextmanager
+from labbox.lightweight_typing import TYPE_CHECKING, Any, Callable, Iterable, Iterator, NamedTuple, Sequence
 from labbox.oci.config import ImageConfig, encode_config, parse_config
 from labbox.oci.digest import Digest, is_hex, parse_digest
 from labbox.oci.reference import Reference, parse_reference

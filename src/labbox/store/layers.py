@@ -9,12 +9,11 @@ lies in `tmp/` and is garbage.
 """
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 
 from labbox.errors import DigestMismatchError, NotFoundError
 from labbox.files import locked, read_json, write_json
-from labbox.lightweight_typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, TypeVar
+from labbox.lightweight_modules import contextmanager
+from labbox.lightweight_typing import TYPE_CHECKING, Any, BinaryIO, Callable, Iterator, NamedTuple, TypeVar
 from labbox.oci.digest import Digest
 from labbox.store.blobs import no_space_reported
 

@@ -1,4 +1,4 @@
-"""A root file system of about two megabytes made from programs of this host, for tests that need an image and no network."""
+"""A root file system of two megabytes made of programs of this host: an image for tests without a network."""
 
 import io
 import os
@@ -13,14 +13,14 @@ _PROGRAMS = (
     "mkdir", "mount", "mv", "printf", "ps", "pwd", "readlink", "rm", "sleep", "stat", "stty", "touch", "true", "umount",
     "wc", "grep", "test", "tty",
 )  # fmt: skip
-_PASSWD = """\
+_ACCOUNTS = """\
 root:x:0:0:root:/root:/bin/sh
 daemon:x:1:1:daemon:/usr/sbin:/bin/false
 developer:x:1000:1000::/home/developer:/bin/sh
 tester:x:1234:1235::/home/tester:/bin/sh
 nobody:x:65534:65534:nobody:/nonexistent:/bin/false
 """
-_GROUP = """\
+_GROUPS = """\
 root:x:0:
 daemon:x:1:
 tty:x:5:
@@ -38,8 +38,8 @@ _FOLDERS = {
 # Programs of the host run in a container that mounts the host's /usr, where /lib and its like are links into it.
 _LINKS = {"lib": "usr/lib", "lib64": "usr/lib64", "sbin": "bin", "data/link": "greeting"}
 _FILES = {
-    "etc/passwd": (_PASSWD, 0o644, 0),
-    "etc/group": (_GROUP, 0o644, 0),
+    "etc/passwd": (_ACCOUNTS, 0o644, 0),
+    "etc/group": (_GROUPS, 0o644, 0),
     "data/greeting": ("hello\n", 0o644, 0),
     "data/inner/owned": ("developer's\n", 0o640, 1000),
 }

@@ -16,9 +16,9 @@ from labbox.build.debian.laying import (
     apply_statoverrides,
     lay_rest,
     read_and_lay,
+    set_named_owner,
     settle_folders,
     settle_overlaps,
-    user_id,
 )
 from labbox.build.debian.plan import AssemblyPlan, Package
 from labbox.build.debian.programs import ProgramRunner
@@ -28,8 +28,13 @@ POLICY = "/usr/sbin/policy-rc.d"
 _HOST_KEYS = [
     f"/etc/ssh/ssh_host_{kind}_key{suffix}" for kind in ("rsa", "ecdsa", "ed25519") for suffix in ("", ".pub")
 ]
-_SHADOW_FILES = ("/etc/shadow", "/etc/gshadow")
-_SHADOW_GROUP = 42
+# What scripts get wrong where there is one id: useradd copies the group that it sees of the old file, and
+# postgresql-common asks as the user `postgres`, who is root then, whether the folder is his.
+_OWNERS = (
+    ("/etc/shadow", "root", "shadow"),
+    ("/etc/gshadow", "root", "shadow"),
+    ("/var/lib/postgresql", "postgres", "postgres"),
+)
 _PARTIAL_FOLDERS = ("/var/lib/apt/lists/partial", "/var/cache/apt/archives/partial")
 _COMPILE_LIST = "/tmp/labbox-compile-again"
 _SOURCES = "/etc/apt/sources.list.d/debian.sources"
@@ -81,21 +86,20 @@ def prepare_configuration(packages: Sequence[Package]) -> None:
 def clean_up(plan: AssemblyPlan, runner: ProgramRunner, unpacker: Unpacker) -> None:
     """Take chance and clock out of the configured system."""
     normalise.normalise_system(plan.epoch)
-    correct_shadow_owner(unpacker)
-    owner = user_id("_apt")
+    correct_owners(unpacker)
     for path in _PARTIAL_FOLDERS:
-        if owner is not None and os.path.isdir(path):
-            unpacker.set_owner(path, owner, 0)
+        if os.path.isdir(path):
+            set_named_owner(path, "_apt", "root", unpacker)
             os.chmod(path, 0o700)
     cure_bytecode(normalise.find_bytecode_folders("/usr"), plan, runner)
     normalise.clamp_times("/", plan.epoch)
 
 
-def correct_shadow_owner(unpacker: Unpacker) -> None:
-    """Give the password files back to their group: useradd copies the one it sees, which with one id is 0."""
-    for path in _SHADOW_FILES:
-        if unpacker.ownership == "recorded" and os.path.exists(path):
-            unpacker.set_owner(path, 0, _SHADOW_GROUP)
+def correct_owners(unpacker: Unpacker) -> None:
+    """Set the owners that scripts set otherwise where there is one id."""
+    for path, user, group in _OWNERS:
+        if unpacker.ownership == "recorded":
+            set_named_owner(path, user, group, unpacker)
 
 
 def cure_bytecode(folders: Iterable[str], plan: AssemblyPlan, runner: ProgramRunner) -> None:

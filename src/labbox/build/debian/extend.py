@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from labbox.build.debian import database, normalise
 from labbox.build.debian.assemble import (
-    correct_shadow_owner,
+    correct_owners,
     cure_bytecode,
     prepare_configuration,
 )
@@ -57,7 +57,7 @@ def extend_system(plan: AssemblyPlan, runner: ProgramRunner, report: Report) -> 
     configure_all(runner, report, len(packages))
     report("finish", 0, 1)
     normalise.normalise_system(plan.epoch)
-    correct_shadow_owner(unpacker)
+    correct_owners(unpacker)
     cure_bytecode(_bytecode_folders(paths), plan, runner)
 
 

@@ -95,9 +95,11 @@ def apply_statoverrides(unpacker: Unpacker) -> None:
             _set_attributes(path, attributes, unpacker)
 
 
-def user_id(name: str) -> int | None:
-    """The id of a user of the new system."""
-    return _read_ids("/etc/passwd").get(name)
+def set_named_owner(path: str, user: str, group: str, unpacker: Unpacker) -> None:
+    """Give a file or folder that is there to a user and a group of the new system, if it knows them."""
+    uid, gid = _read_ids("/etc/passwd").get(user), _read_ids("/etc/group").get(group)
+    if uid is not None and gid is not None and os.path.lexists(path):
+        unpacker.set_owner(path, uid, gid)
 
 
 def _lay(package: Package, unpacker: Unpacker) -> UnpackedPackage:

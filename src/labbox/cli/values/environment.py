@@ -1,8 +1,7 @@
 """`-e NAME=value`, `-e NAME` and `--env-file` (docker/cli, opts/env.go and opts/file.go)."""
 
-from collections.abc import Mapping
-
 from labbox.errors import UsageError
+from labbox.lightweight_typing import Mapping
 
 
 def check_variable(text: str) -> str:

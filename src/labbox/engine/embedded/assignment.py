@@ -1,9 +1,8 @@
 """What a monitor is told when its container is known: plain values and descriptors that cross to another process."""
 
-import socket
-
 from labbox.engine.embedded.records import Container
 from labbox.engine.specification import spec_to_document, state_to_document
+from labbox.lightweight_modules import socket
 from labbox.lightweight_typing import Any, NamedTuple
 from labbox.settings import Settings
 

@@ -1,19 +1,15 @@
 """The client's side of a monitor's socket: a terminal attached to a container, or a command that waits for its end."""
 
-import json
 import os
 import select
-import signal
-import socket
 import struct
 import termios
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
 
-from labbox.engine.embedded import frames
+from labbox.engine.embedded import frames, messages
 from labbox.engine.embedded.folders import ContainerFolder
 from labbox.errors import UsageError
-from labbox.lightweight_typing import Any, NamedTuple
+from labbox.lightweight_modules import ExitStack, contextmanager, json, signal, socket
+from labbox.lightweight_typing import Any, Callable, Iterator, NamedTuple
 from labbox.linux import terminals
 from labbox.linux.raw_terminal import raw_mode
 
@@ -61,7 +57,7 @@ class Attachment:
 
     def send_descriptor(self, frame: bytes, descriptor: int) -> None:
         """Send one frame with a descriptor."""
-        socket.send_fds(self._connection, [frame], [descriptor])
+        messages.send_with_descriptor(self._connection, frame, descriptor)
 
     def wait_started(self) -> Outcome | None:
         """Wait until the command runs (None), or until it is known that it does not.

@@ -1,9 +1,6 @@
 """The embedded engine's verbs over containers: create, start, stop, remove and the rest; no daemon behind them."""
 
 import os
-import signal
-import socket
-from collections.abc import Callable, Iterator, Mapping
 
 from labbox.engine.embedded import attachment, frames, records, removal
 from labbox.engine.embedded.assignment import Assignment, write_assignment
@@ -18,7 +15,8 @@ from labbox.engine.embedded.records import Container
 from labbox.engine.specification import ContainerSpec, ExecSpec
 from labbox.errors import ConflictError, NotFoundError
 from labbox.files import take_lock
-from labbox.lightweight_typing import TYPE_CHECKING, TypeVar
+from labbox.lightweight_modules import signal, socket
+from labbox.lightweight_typing import TYPE_CHECKING, Callable, Iterator, Mapping, TypeVar
 from labbox.linux.idmap import Identity
 from labbox.settings import Settings
 
@@ -131,7 +129,7 @@ class EmbeddedEngine:
         """End a container by its stop signal, by SIGKILL after the time-out (negative: never). One that has ended is fine."""
         spec = container.spec
         request = {
-            "signal": int(signal.Signals[spec.stop_signal]) if number is None else number,
+            "signal": int(getattr(signal, spec.stop_signal)) if number is None else number,
             "timeout": spec.stop_timeout_seconds if timeout_seconds is None else timeout_seconds,
         }
         with self._connected(container) as connection:

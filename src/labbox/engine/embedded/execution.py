@@ -2,7 +2,6 @@
 
 import os
 import select
-from contextlib import ExitStack
 
 from labbox.engine.embedded import frames, messages
 from labbox.engine.embedded.attachment import DetachKeys, Outcome, connect, on_resize, woken_by_signals, write_all
@@ -14,6 +13,7 @@ from labbox.engine.embedded.plan import plan_exec_payload
 from labbox.engine.embedded.records import Container
 from labbox.engine.specification import ExecSpec
 from labbox.errors import ConflictError
+from labbox.lightweight_modules import ExitStack
 from labbox.lightweight_typing import Any
 from labbox.linux import namespaces, terminals
 from labbox.linux.idmap import Identity

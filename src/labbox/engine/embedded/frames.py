@@ -5,11 +5,10 @@ everything else as JSON. A client opens with HELLO, a JSON object: `attach` (nam
 feed it), `detach_stops_input`. The monitor answers with output frames and ends with one EXITED or FAILED.
 """
 
-import json
 import struct
-from collections.abc import Iterator
 
-from labbox.lightweight_typing import Any
+from labbox.lightweight_modules import json
+from labbox.lightweight_typing import Any, Iterator
 
 HELLO = 0
 STDIN = 1

@@ -2,10 +2,7 @@
 
 import os
 import resource
-import socket
 import stat
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 
 from labbox.engine.embedded.plan import HostFacts, capability_mask, hostname_of
 from labbox.engine.embedded.records import Container
@@ -13,7 +10,8 @@ from labbox.engine.embedded.volumes import volume_at
 from labbox.engine.specification import ContainerSpec
 from labbox.errors import EngineError
 from labbox.files import read_json, write_json
-from labbox.lightweight_typing import Any
+from labbox.lightweight_modules import ExitStack, contextmanager, socket
+from labbox.lightweight_typing import Any, Iterator
 from labbox.linux import capabilities
 from labbox.linux.idmap import Identity, run_mapped
 from labbox.oci.digest import parse_digest

@@ -8,9 +8,8 @@ container that writes fast is not slowed down.
 import os
 import struct
 import time
-from collections.abc import Iterator
 
-from labbox.lightweight_typing import NamedTuple
+from labbox.lightweight_typing import Iterator, NamedTuple
 
 STDOUT = 1
 STDERR = 2

@@ -39,6 +39,11 @@ def send(channel: Channel, kind: str, value: Any = None, descriptors: tuple[int,
     channel.sendmsg([marshal.dumps((kind, value))], ancillary)
 
 
+def send_with_descriptor(connection: Channel, data: bytes, descriptor: int) -> None:
+    """Send bytes on a stream, and a descriptor with them."""
+    connection.sendmsg([data], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, _INT.pack(descriptor))])
+
+
 def receive(channel: Channel) -> tuple[str, Any, list[int]] | None:
     """The next message with its descriptors (close-on-exec), or None when the other side is gone."""
     size = _INT.size * (_MOST_DESCRIPTORS + 1)

@@ -2,10 +2,10 @@
 
 import os
 import pwd
-from collections.abc import Callable
 
 from labbox.errors import UnsupportedError, UsageError
 from labbox.files import read_json, write_json
+from labbox.lightweight_typing import Callable
 from labbox.linux import mounts, namespaces
 from labbox.linux.idmap import (
     Identity,

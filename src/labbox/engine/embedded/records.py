@@ -5,10 +5,9 @@ monitor holds its container's lock as long as it lives, so a container said to r
 """
 
 import os
-import re
-from collections.abc import Iterator
 
 from labbox.engine.embedded.folders import ContainerFolder, names_folder
+from labbox.engine.embedded.names import is_name
 from labbox.engine.embedded.timestamps import now_text
 from labbox.engine.specification import (
     ContainerSpec,
@@ -20,10 +19,9 @@ from labbox.engine.specification import (
 )
 from labbox.errors import ConflictError, NotFoundError, UsageError
 from labbox.files import read_json, try_lock, write_json
-from labbox.lightweight_typing import NamedTuple
+from labbox.lightweight_typing import Iterator, NamedTuple
 from labbox.processes import ProcessIdentity, boot_id, is_alive
 
-_NAME = re.compile(r"/?[a-zA-Z0-9][a-zA-Z0-9_.-]+")
 _LOST_BY_CRASH = 137
 _LOST_BY_REBOOT = 255
 
@@ -43,7 +41,7 @@ class Container(NamedTuple):
 
 def check_name(name: str) -> str:
     """The name without docker's leading slash; UsageError when it is no name."""
-    if not _NAME.fullmatch(name):
+    if not is_name(name.removeprefix("/")):
         raise UsageError(
             f"Invalid container name ({name}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed",
         )

@@ -76,10 +76,18 @@ def _find_gid(name: str, groups: list[_Group]) -> int:
 def _parse_id(text: str, message: str) -> int:
     if not (text.isascii() and text.isdigit()):
         raise EngineError(message)
-    number = int(text)
-    if number > _MAXIMUM_ID:
-        raise EngineError(f"uids and gids must be in range 0-{_MAXIMUM_ID}, not `{text}`")
+    number = _read_id(text)
+    if number is None:
+        raise EngineError(f"uids and gids must be in range 0-{_MAXIMUM_ID}, not `{text[:40]}`")
     return number
+
+
+def _read_id(text: str) -> int | None:
+    """The number that a text of digits means; None when it is no id."""
+    if not (text.isascii() and text.isdigit()) or len(text.lstrip("0")) > len(str(_MAXIMUM_ID)):
+        return None
+    number = int(text[-len(str(_MAXIMUM_ID)) :])
+    return number if number <= _MAXIMUM_ID else None
 
 
 def _read_lines(root: str, path: str) -> list[str]:
@@ -97,14 +105,18 @@ def _read_lines(root: str, path: str) -> list[str]:
 
 
 def _parse_account(line: str) -> _Account | None:
+    """An entry of passwd(5); a line that is none counts as absent, as for the C library."""
     fields = line.split(":")
-    if len(fields) < 6 or not fields[2].isdigit() or not fields[3].isdigit():
+    if len(fields) < 6:
         return None
-    return _Account(fields[0], int(fields[2]), int(fields[3]), fields[5])
+    uid, gid = _read_id(fields[2]), _read_id(fields[3])
+    return None if uid is None or gid is None else _Account(fields[0], uid, gid, fields[5])
 
 
 def _parse_group(line: str) -> _Group | None:
+    """An entry of group(5)."""
     fields = line.split(":")
-    if len(fields) < 4 or not fields[2].isdigit():
+    if len(fields) < 4:
         return None
-    return _Group(fields[0], int(fields[2]), tuple(fields[3].split(",")))
+    gid = _read_id(fields[2])
+    return None if gid is None else _Group(fields[0], gid, tuple(fields[3].split(",")))

@@ -1,12 +1,10 @@
 """Named volumes: folders that outlive containers."""
 
 import os
-import re
 
+from labbox.engine.embedded.names import is_name
 from labbox.errors import UsageError
 from labbox.lightweight_typing import NamedTuple
-
-_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+")
 
 
 class Volume(NamedTuple):
@@ -23,7 +21,7 @@ class Volume(NamedTuple):
 
 def volume_at(volumes_dir: str, name: str) -> Volume:
     """The volume of that name, whether it exists or not; UsageError for a name docker would refuse."""
-    if not _NAME.fullmatch(name):
+    if not is_name(name):
         raise UsageError(
             f"`{name}` includes invalid characters for a local volume name, only `[a-zA-Z0-9][a-zA-Z0-9_.-]` are allowed",
             hint="give an absolute path (or ./folder) to mount a folder of the host",
