@@ -26,9 +26,11 @@ LAYERS = (
 HEAVY = {
     "argparse", "asyncio", "concurrent", "concurrent.futures", "dataclasses", "email", "http", "http.client", "inspect",
     "logging", "multiprocessing", "pathlib", "shutil", "subprocess", "tarfile", "tempfile", "urllib.request",
+    "collections", "contextlib", "enum", "functools", "json", "re", "selectors", "signal", "socket", "typing",
 }  # fmt: skip
 HOT = (
-    "labbox.cli.commands.run", "labbox.cli.commands.exec", "labbox.cli.commands.ps", "labbox.engine.embedded.engine",
+    "labbox.cli.commands.run", "labbox.cli.running", "labbox.cli.commands.exec", "labbox.cli.executing",
+    "labbox.cli.commands.ps", "labbox.engine.embedded.engine",
     "labbox.engine.embedded.stage", "labbox.engine.embedded.exec_stage",
 )  # fmt: skip
 HEIGHTS = {part: height for height, parts in enumerate(LAYERS) for part in parts}

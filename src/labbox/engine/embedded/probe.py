@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 
+import labbox
 from labbox.engine.embedded import gpus, network
 from labbox.engine.embedded.idmapped import map_ids
 from labbox.engine.embedded.modes import explain_refusal, find_identity
@@ -49,6 +50,7 @@ def probe_machine(settings: Settings, wanted_mode: str | None = None) -> list[Fi
         ("limits", _probe_limits),
         ("gpu", _probe_gpu),
         ("disk", lambda: _probe_disk(settings)),
+        ("bytecode", _probe_bytecode),
     ]
     if identity.mode == "root":
         probes.insert(2, ("idmapped mounts", lambda: _probe_idmapped(settings)))
@@ -221,6 +223,14 @@ def _probe_disk(settings: Settings) -> Finding:
     if free < _SMALL_DISK_BYTES:
         return Finding("disk", "degraded", text, "free some: labbox image prune, labbox system prune")
     return Finding("disk", "ok", text)
+
+
+def _probe_bytecode() -> Finding:
+    """Some installers leave compiling to the first import; where that may not write, every command compiles anew."""
+    package = os.path.dirname(labbox.__file__)
+    if os.path.isdir(os.path.join(package, "__pycache__")) or os.access(package, os.W_OK):
+        return Finding("bytecode", "ok", "compiled, or will be at the next command")
+    return Finding("bytecode", "degraded", f"not compiled: {package}", f"sudo python3 -m compileall -q {package}")
 
 
 def _user_name() -> str:
