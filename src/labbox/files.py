@@ -16,8 +16,8 @@ def write_atomic(path: str, data: bytes, *, durable: bool = True, mode: int = 0o
 
     With `durable` the bytes are on disk before the name changes (fsync(2), then rename(2)).
     """
-    temporary = f"{path}.{os.getpid()}.tmp"
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
+    temporary = f"{path}.{os.urandom(6).hex()}.tmp"
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     try:
         with open(descriptor, "wb", closefd=True) as file:
             file.write(data)
@@ -30,6 +30,21 @@ def write_atomic(path: str, data: bytes, *, durable: bool = True, mode: int = 0o
         raise
     if durable:
         sync_directory(os.path.dirname(path) or ".")
+
+
+def make_private_folder(path: str) -> None:
+    """Make a folder, with its missing parents, that nobody else can enter; one that exists stays as it is.
+
+    (os.makedirs gives its mode to the last folder only.)
+    """
+    try:
+        os.mkdir(path, 0o700)
+    except FileExistsError:
+        if not os.path.isdir(path):
+            raise
+    except FileNotFoundError:
+        make_private_folder(os.path.dirname(path))
+        make_private_folder(path)
 
 
 def sync_directory(path: str) -> None:

@@ -133,6 +133,8 @@ else:
                     value, end = _scan(text, 0)
                 except StopIteration as stop:
                     raise ValueError(f"no JSON at character {stop.value}") from None
+                except SystemError:  # the C half cannot name its fault while json.decoder is not imported (Python 3.11)
+                    raise ValueError("no JSON") from None
                 if end != len(text):
                     raise ValueError(f"something follows the document at character {end}")
                 return value

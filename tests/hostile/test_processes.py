@@ -35,12 +35,11 @@ def test_only_the_containers_processes_are_visible(lab: Lab) -> None:
     assert "monitor" not in shown
 
 
-@pytest.mark.parametrize("name", ["mem", "environ", "fd/0", "maps", "exe", "cwd/etc", "root/etc", "ns/mnt"])
-def test_process_one_cannot_be_looked_into(lab: Lab, name: str) -> None:
-    done = lab.run(TINY, "sh", "-c", f"cat /proc/1/{name} || ls /proc/1/{name}/; readlink /proc/1/{name}")
+def test_process_one_cannot_be_looked_into(lab: Lab) -> None:
+    names = "mem environ fd/0 maps exe cwd/etc root/etc ns/mnt"
+    script = f"for n in {names}; do cat /proc/1/$n || ls /proc/1/$n/ || readlink /proc/1/$n; done 2>/dev/null; true"
 
-    assert done.stdout == ""
-    assert done.returncode != 0
+    assert lab.shell(script) == ""
 
 
 def test_process_one_cannot_be_traced(lab: Lab) -> None:
@@ -69,30 +68,31 @@ def test_a_process_that_joins_cannot_be_caught(lab: Lab) -> None:
     assert ".sock" not in caught
 
 
-@pytest.mark.parametrize(
-    "command",
-    [
-        "mount -o remount,rw /proc/sys",
-        "mount -t proc proc /tmp",
-        "mount -o remount,rw /sys",
-        "umount /proc/kcore",
-        "umount /sys/firmware",
-        "mount --bind / /tmp",
-        "mount -t tmpfs none /tmp",
-        "hostname other",
-        "ip link add dummy0 type dummy",
-        "nsenter -t 1 -m true",
-        "unshare -r true",
-        "unshare -m true",
-        "swapoff -a || swapon /dev/null",
-        "reboot -f",
-        "! date -s 2001-01-01 2>&1 | grep -q 'not permitted'",
-        "chroot /proc/1/root true",
-        "dmesg",
-    ],
+PRIVILEGED_ACTS = (
+    "mount -o remount,rw /proc/sys",
+    "mount -t proc proc /tmp",
+    "mount -o remount,rw /sys",
+    "umount /proc/kcore",
+    "umount /sys/firmware",
+    "mount --bind / /tmp",
+    "mount -t tmpfs none /tmp",
+    "hostname other",
+    "ip link add dummy0 type dummy",
+    "nsenter -t 1 -m true",
+    "unshare -r true",
+    "unshare -m true",
+    "swapon /dev/null",
+    "reboot -f",
+    "! date -s 2001-01-01 2>&1 | grep -q 'not permitted'",
+    "chroot /proc/1/root true",
+    "dmesg",
 )
-def test_a_privileged_act_is_refused(lab: Lab, command: str) -> None:
-    assert lab.run(TINY, "sh", "-c", command).returncode != 0
+
+
+def test_privileged_acts_are_refused(lab: Lab) -> None:
+    script = "\n".join(f'({act}) >/dev/null 2>&1 && echo "{act}"' for act in PRIVILEGED_ACTS)
+
+    assert lab.shell(f"{script}\ntrue") == ""
 
 
 def test_no_mount_point_of_the_host_is_left_in_the_container(lab: Lab) -> None:

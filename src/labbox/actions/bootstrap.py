@@ -23,6 +23,7 @@ from labbox.store.layers import LayerStore
 # Called with a stage's name, how much is done and how much there is: `index`, `download` (bytes), `unpack` and
 # `configure` (packages), `finish`.
 ReportStage = Callable[[str, int, int], None]
+DEFAULT_RELEASE = "debian:13"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +33,7 @@ class BootstrapRequest:
     A package is `name` or `name=version`. With `from_lock` the lock alone says what the system is.
     """
 
-    release: str = "debian:13"
+    release: str | None = None  # default: the lock's, else the newest stable one
     include: tuple[str, ...] = ()
     name: str | None = None  # default: the release's own
     write_lock: str | None = None
@@ -65,6 +66,7 @@ def bootstrap(
 
     Raises ResolutionError, DownloadError, SignatureError or UsageError saying what cannot be had, and where.
     """
+    _check_request(request)
     with open_archive(settings.cache_dir, environment, read_config(settings)) as archive:
         return _bootstrap(settings, request, archive, report, environment)
 
@@ -109,19 +111,34 @@ def image_name(request: BootstrapRequest, lock: SystemLock) -> Reference:
     return parse_reference(request.name or lock.release).with_default_tag()
 
 
+def _check_request(request: BootstrapRequest) -> None:
+    """Refuse, before anything is downloaded, what would fail after it."""
+    if request.name is not None:
+        parse_reference(request.name)
+    if request.release is not None:
+        find_release(request.release)
+    folder = os.path.dirname(os.path.abspath(request.write_lock or "."))
+    if not os.path.isdir(folder):
+        raise UsageError(f"cannot write the lock `{request.write_lock}`: `{folder}` is not a folder")
+
+
 def _read_lock(request: BootstrapRequest) -> SystemLock:
     if request.include:
         raise UsageError(
-            "packages cannot be added to a lock", hint="Leave out --include, or lock again without --from-lock."
+            "packages cannot be added to a lock", hint="leave out --include, or lock again without --from-lock"
         )
     assert request.from_lock is not None
     lock = read_system_lock(request.from_lock)
     check_lock(lock)
+    if request.release is not None and find_release(request.release).name != lock.release:
+        raise UsageError(
+            f"lock `{request.from_lock}` is of {lock.release}, not of {request.release}", hint="leave the release out"
+        )
     return lock
 
 
 def _resolve(request: BootstrapRequest, archive: Archive) -> SystemLock:
-    release = find_release(request.release)
+    release = find_release(request.release or DEFAULT_RELEASE)
     architecture = host_architecture()
     return lock_system(
         release,

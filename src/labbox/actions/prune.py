@@ -26,6 +26,7 @@ def prune_containers(engine: EmbeddedEngine, accepts: Callable[[Container], bool
             continue  # somebody started or removed it meanwhile
         removed.append(container.spec.id)
         freed += written
+    engine.sweep()
     return removed, freed
 
 

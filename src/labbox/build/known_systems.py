@@ -3,7 +3,7 @@
 import os
 
 from labbox.errors import UsageError
-from labbox.files import read_json, write_json
+from labbox.files import make_private_folder, read_json, write_json
 from labbox.lock.system import SystemLock
 from labbox.oci.digest import Digest, parse_digest
 from labbox.store.layers import LayerStore
@@ -24,7 +24,7 @@ def find_known_layer(cache_dir: str, lock: SystemLock, layers: LayerStore) -> Pa
 def remember_layer(cache_dir: str, lock: SystemLock, packed: PackedTree) -> None:
     """Note the layer that a lock gave."""
     path = _path(cache_dir, lock)
-    os.makedirs(os.path.dirname(path), exist_ok=True)
+    make_private_folder(os.path.dirname(path))
     document = {"diff_id": str(packed.diff_id), "size_bytes": packed.size_bytes, "entry_count": packed.entry_count}
     write_json(path, document, durable=False)
 

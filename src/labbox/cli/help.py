@@ -4,7 +4,7 @@ from labbox import __version__
 from labbox.cli.flags import Command, Flag
 from labbox.cli.table_of_commands import COMMANDS, GROUPS, SECTIONS, Group
 
-WIDTH = 100
+WIDTH = 80  # of the terminals that people have by default; docker wraps there too
 
 
 def render_overview() -> str:

@@ -14,7 +14,8 @@ def get_image(settings: Settings, name: str, *, pull: str, platform: str | None,
         from labbox.cli.assembling import assemble_release
 
         if not quiet:
-            note(f"Unable to find image '{familiar_name(name)}' locally; assembling it from the Debian archive")
+            unable = "" if pull == "always" else f"Unable to find image '{familiar_name(name)}' locally; "
+            note(f"{unable}assembling {'it' if unable else familiar_name(name)} from the Debian archive")
         assemble_release(settings, release, wanted_name, quiet=quiet)
 
     try:

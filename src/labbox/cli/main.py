@@ -35,13 +35,19 @@ def run() -> NoReturn:
     Ends without taking the interpreter apart (10 ms): files are closed, the kernel takes back the rest.
     """
     gc.set_threshold(_FEW_COLLECTIONS)
-    code = main(sys.argv[1:])
+    try:
+        code = main(sys.argv[1:])
+    except KeyboardInterrupt:
+        _end_interrupted()
     sys.stderr.flush()
     os._exit(code)
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run one command line and return its exit code; every foreseeable failure is one message on stderr."""
+    """Run one command line and return its exit code; every foreseeable failure is one message on stderr.
+
+    Lets KeyboardInterrupt out.
+    """
     for stream in (sys.stdout, sys.stderr):
         # names of files need not be UTF-8; they are printed as they are
         stream.reconfigure(errors="surrogateescape")  # type: ignore[union-attr]
@@ -56,14 +62,21 @@ def main(arguments: Sequence[str]) -> int:
     return code
 
 
+def _end_interrupted() -> NoReturn:
+    """End by the signal itself: a shell's loop goes on after exit code 130, and stops only after a death by SIGINT."""
+    import signal  # only ctrl-c needs it
+
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    os.kill(os.getpid(), signal.SIGINT)
+    os._exit(INTERRUPTED)
+
+
 def _run_guarded(arguments: Sequence[str], *, debug: bool) -> int:
     try:
         return _dispatch(arguments)
     except HelpWanted as wanted:
         _print_help(wanted.command)
         return 0
-    except KeyboardInterrupt:
-        return INTERRUPTED
     except BrokenPipeError:
         raise
     except Exception as error:  # noqa: BLE001  (the top of the command line: nothing may escape as a traceback)

@@ -47,7 +47,7 @@ class ProgressLine:
 
     def __enter__(self) -> Self:
         if not self.is_terminal:
-            print(self.title, file=self.stream, flush=True)
+            print(self.title.rstrip(), file=self.stream, flush=True)
         return self
 
     def __exit__(self, *_: object) -> None:

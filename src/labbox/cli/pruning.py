@@ -13,9 +13,11 @@ def start_pruning(warning: str, *, force: bool) -> bool:
 
 def report_pruned(heading: str, names: Sequence[str], freed_bytes: int) -> None:
     """What was removed, and how much room that made."""
-    if names:
-        print(heading)
-        for name in names:
-            print(name)
-        print()
+    report_removed(heading, names)
     print(f"Total reclaimed space: {human_size(freed_bytes, digits=4)}")
+
+
+def report_removed(heading: str, names: Sequence[str]) -> None:
+    """What was removed of one kind, where anything was."""
+    if names:
+        print(heading, *names, sep="\n", end="\n\n")

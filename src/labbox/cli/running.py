@@ -41,6 +41,10 @@ def create_from_command_line(engine: EmbeddedEngine, arguments: Arguments, reque
         quiet=arguments.switch("quiet"),
     )
     container = create_container(engine, request, image)
+    if request.spec.ports and request.spec.network in {"host", "none"}:
+        from labbox.cli.output import note  # only this mistake needs it
+
+        note(f"WARNING: Published ports are discarded when using {request.spec.network} network mode")
     if id_file is not None:
         with open(id_file, "x", encoding="ascii") as file:
             file.write(container.spec.id)

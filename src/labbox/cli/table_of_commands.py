@@ -51,7 +51,7 @@ COMMANDS: dict[str, Entry] = {
     "import": Entry("import_image", "Import the contents from a tarball to create a filesystem image"),
     "tag": Entry("tag", "Create a tag TARGET_IMAGE that refers to SOURCE_IMAGE"),
     "rmi": Entry("rmi", "Remove one or more images"),
-    "doctor": Entry("doctor", "Try what labbox needs on this machine, say what is used and how to fix the rest"),
+    "doctor": Entry("doctor", "Try what labbox needs on this machine and say how to fix the rest"),
     "info": Entry("info", "Display system-wide information"),
     "version": Entry("version", "Show the labbox version information"),
 }

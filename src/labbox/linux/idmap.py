@@ -224,6 +224,6 @@ def _run_map_helpers(target: int, identity: Identity) -> int:
         numbers = [str(number) for entry in ranges for number in entry]
         try:
             helpers.append(os.posix_spawnp(name, [name, str(target), *numbers], os.environ, file_actions=quiet))
-        except FileNotFoundError:
+        except OSError:  # none is installed, or it cannot be executed
             return 1
     return max(os.waitpid(helper, 0)[1] for helper in helpers)

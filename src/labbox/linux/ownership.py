@@ -52,6 +52,7 @@ _PAGE = 4096
 _OWN_DESCRIPTORS = b"/proc/self/fd/"
 _UNCHANGED = 0xFFFFFFFF
 _UNCHANGED_16_BIT = 0xFFFF
+_MOST_DIGITS = 10  # of a user or group id
 
 
 class _Request(NamedTuple):
@@ -147,8 +148,12 @@ class _Caller:
     def __init__(self, pid: int) -> None:
         self._proc = os.open(f"/proc/{pid}", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            self._memory = os.open("mem", os.O_RDONLY | os.O_CLOEXEC, dir_fd=self._proc)
             self.root = os.open("root", os.O_PATH | os.O_CLOEXEC, dir_fd=self._proc)
+            try:
+                self._memory = os.open("mem", os.O_RDONLY | os.O_CLOEXEC, dir_fd=self._proc)
+            except OSError:
+                os.close(self.root)
+                raise
         except OSError:
             os.close(self._proc)
             raise
@@ -293,14 +298,21 @@ def _note_owner(path: str, mode: int, uid: int, gid: int) -> None:
 
 
 def read_owner(path: str) -> tuple[int, int]:
-    """The owner that was noted for a file; 0:0 where none was."""
+    """The owner that was noted for a file; 0:0 where none was, or something that no owner is.
+
+    The container's own processes may write the attribute too, and anything into it.
+    """
     try:
         uid, _, gid = _read_attribute(path, OWNER_ATTRIBUTE).partition(b":")
     except OSError as error:
         if error.errno in (errno.ENODATA, errno.EOPNOTSUPP):
             return 0, 0
         raise
-    return int(uid), int(gid)
+    return (int(uid), int(gid)) if _is_id(uid) and _is_id(gid) else (0, 0)
+
+
+def _is_id(text: bytes) -> bool:
+    return text.isdigit() and len(text) <= _MOST_DIGITS and int(text) < _UNCHANGED
 
 
 def _read_attribute(path: str, name: str) -> bytes:

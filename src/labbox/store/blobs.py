@@ -4,7 +4,7 @@ import errno
 import os
 
 from labbox.errors import DigestMismatchError, NotFoundError, StoreError
-from labbox.files import sync_directory
+from labbox.files import make_private_folder, sync_directory
 from labbox.lightweight_modules import contextmanager, suppress
 from labbox.lightweight_typing import Any, BinaryIO, Iterator
 from labbox.oci.digest import Digest
@@ -79,7 +79,7 @@ class BlobStore:
     @contextmanager
     def writer(self, expected: Digest | None = None) -> Iterator["BlobWriter"]:
         """A writer whose blob is kept when the block ends well; nothing is left of it otherwise."""
-        os.makedirs(self._tmp_dir, mode=0o700, exist_ok=True)
+        make_private_folder(self._tmp_dir)
         with no_space_reported(self._blobs_dir):
             writer = BlobWriter(self._tmp_dir, expected)
             try:
@@ -111,7 +111,7 @@ class BlobStore:
     def _keep(self, writer: "BlobWriter") -> None:
         digest = writer.seal()
         folder = os.path.join(self._blobs_dir, digest.algorithm)
-        os.makedirs(folder, mode=0o700, exist_ok=True)
+        make_private_folder(folder)
         os.rename(writer.path, self.path(digest))
         sync_directory(folder)
 

@@ -8,7 +8,7 @@ of an image that labbox made are named by the digest of their uncompressed canon
 import os
 
 from labbox.errors import ArchiveError, ConflictError, NotFoundError, StoreError
-from labbox.files import locked, read_json, write_atomic, write_json
+from labbox.files import locked, make_private_folder, read_json, write_atomic, write_json
 from labbox.lightweight_modules import contextmanager
 from labbox.lightweight_typing import TYPE_CHECKING, Any, Callable, Iterable, Iterator, NamedTuple, Sequence
 from labbox.oci.config import ImageConfig, encode_config, parse_config
@@ -189,7 +189,7 @@ class ImageStore:
     @contextmanager
     def creating(self) -> Iterator[None]:
         """Hold off the garbage collector while an image or a container is made."""
-        os.makedirs(self.store_dir, mode=0o700, exist_ok=True)
+        make_private_folder(self.store_dir)
         with locked(in_use_path(self.store_dir), exclusive=False):
             yield
 
@@ -267,7 +267,7 @@ class ImageStore:
         return entries
 
     def _lay_out(self) -> None:
-        os.makedirs(os.path.join(self.store_dir, "blobs", "sha256"), mode=0o700, exist_ok=True)
+        make_private_folder(os.path.join(self.store_dir, "blobs", "sha256"))
         marker = os.path.join(self.store_dir, "oci-layout")
         if not os.path.exists(marker):
             write_atomic(marker, b'{"imageLayoutVersion": "1.0.0"}\n')

@@ -11,7 +11,7 @@ lies in `tmp/` and is garbage.
 import os
 
 from labbox.errors import DigestMismatchError, NotFoundError
-from labbox.files import locked, read_json, write_json
+from labbox.files import locked, make_private_folder, read_json, write_json
 from labbox.lightweight_modules import contextmanager
 from labbox.lightweight_typing import TYPE_CHECKING, Any, BinaryIO, Callable, Iterator, NamedTuple, TypeVar
 from labbox.oci.digest import Digest
@@ -120,7 +120,7 @@ class LayerStore:
     def remove(self, diff_id: Digest) -> None:
         """Remove an unpacked layer: first its name, then its files."""
         doomed = os.path.join(self._tmp_dir, f"removed-{diff_id.hex[:16]}-{os.urandom(4).hex()}")
-        os.makedirs(self._tmp_dir, mode=0o700, exist_ok=True)
+        make_private_folder(self._tmp_dir)
         if self.has(diff_id):
             self.run_mapped(lambda: os.rename(f"{self.layers_dir}/{diff_id.hex}", doomed))
             self.remove_tree(doomed)
@@ -134,7 +134,7 @@ class LayerStore:
     def staging(self) -> Iterator[str]:
         """An empty folder to build a tree in, owned by the image's root; removed at the end unless it was adopted."""
         with self.creating(), no_space_reported(self._store_dir):
-            os.makedirs(self._tmp_dir, mode=0o700, exist_ok=True)
+            make_private_folder(self._tmp_dir)
             path = os.path.join(self._tmp_dir, f"tree-{os.getpid()}-{os.urandom(6).hex()}")
             self.run_mapped(lambda: _make_folder(path))
             try:
@@ -145,7 +145,7 @@ class LayerStore:
     @contextmanager
     def creating(self) -> Iterator[None]:
         """Hold off the garbage collector while something is made that no name points at yet."""
-        os.makedirs(self.layers_dir, mode=0o700, exist_ok=True)
+        make_private_folder(self.layers_dir)
         with locked(in_use_path(self._store_dir), exclusive=False):
             yield
 

@@ -14,6 +14,7 @@ Ownership = Literal["kept", "recorded"]
 NodeKind = Literal["character", "block"]
 OWNER_XATTR = "user.labbox.owner"
 NODE_XATTR = "user.labbox.node"
+_MOST_DIGITS = 10
 OVERLAY_OPAQUE_XATTR = "user.overlay.opaque"
 OVERLAY_WHITEOUT_XATTR = "user.overlay.whiteout"
 CAPABILITY_XATTR = "security.capability"
@@ -49,7 +50,7 @@ def encode_owner(uid: int, gid: int) -> bytes:
 def decode_owner(value: bytes) -> tuple[int, int]:
     """The owner that an attribute's value says; 0:0 when it says nothing that can be understood."""
     uid, colon, gid = value.partition(b":")
-    return (int(uid), int(gid)) if colon and uid.isdigit() and gid.isdigit() else (0, 0)
+    return (int(uid), int(gid)) if colon and _is_number(uid) and _is_number(gid) else (0, 0)
 
 
 def encode_node(kind: str, device: tuple[int, int]) -> bytes:
@@ -60,9 +61,14 @@ def encode_node(kind: str, device: tuple[int, int]) -> bytes:
 def decode_node(value: bytes) -> tuple[NodeKind, tuple[int, int]] | None:
     """Kind and device numbers that a node attribute says, or None when it cannot be understood."""
     fields = value.split(b":")
-    if len(fields) != 3 or fields[0] not in (b"b", b"c") or not (fields[1].isdigit() and fields[2].isdigit()):
+    if len(fields) != 3 or fields[0] not in (b"b", b"c") or not (_is_number(fields[1]) and _is_number(fields[2])):
         return None
     return ("character" if fields[0] == b"c" else "block"), (int(fields[1]), int(fields[2]))
+
+
+def _is_number(text: bytes) -> bool:
+    """True for a decimal number of at most 32 bits."""
+    return text.isdigit() and len(text) <= _MOST_DIGITS and int(text) < 1 << 32
 
 
 def read_image_xattrs(target: int | str, names: list[str]) -> tuple[tuple[bytes, bytes], ...]:

@@ -296,6 +296,26 @@ def test_prune_removes_what_does_not_run_after_asking(lab: Lab) -> None:
     assert lab.status("web") == "running"
 
 
+@only_root
+def test_ports_that_cannot_be_published_are_told(lab: Lab) -> None:
+    made = lab("create", "--network", "host", "-p", "8000:8000", TINY, "true")
+    assert made.stderr == "WARNING: Published ports are discarded when using host network mode\n"
+    assert lab("create", "--network", "host", TINY, "true").stderr == ""
+
+
+@only_root
+def test_system_prune_says_what_was_a_container_and_what_an_image(lab: Lab) -> None:
+    made = lab.output("create", "--name", "made", TINY, "true")
+    image = lab.output("commit", "made")
+
+    containers, images, freed = lab.output("system", "prune", "-f").split("\n\n")
+
+    assert containers == f"Deleted Containers:\n{made}"
+    assert images == f"Deleted Images:\ndeleted: {image}"
+    assert freed.startswith("Total reclaimed space: ")
+    assert lab.output("system", "prune", "-f") == "Total reclaimed space: 0B"
+
+
 def test_volumes_are_made_listed_used_and_removed(lab: Lab) -> None:
     assert lab.output("volume", "create", "--label", "k=v", "one") == "one"
     assert lab.output("volume", "create", "one") == "one"

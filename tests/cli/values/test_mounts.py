@@ -104,6 +104,11 @@ def test_a_bad_mount_is_refused_in_dockers_words(text: str, message: str) -> Non
     assert caught.value.message == message
 
 
+def test_a_source_that_begins_with_a_dot_is_a_folder_from_here() -> None:
+    assert parse_mount("type=bind,src=.,dst=/x").source == os.getcwd()
+    assert parse_mount("type=bind,src=./a/../b,dst=/x").source == os.path.join(os.getcwd(), "b")
+
+
 def test_a_tmpfs_is_read() -> None:
     expected = Mount("tmpfs", "/s", size_bytes=5 << 20, mode=0o755, options=("noexec", "uid=7"))
     assert parse_tmpfs("/s:size=5m,mode=755,noexec,uid=7") == expected

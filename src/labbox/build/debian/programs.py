@@ -1,6 +1,7 @@
 """Programs of the new system, run in the chamber: without network, sleep or sync, their output kept for messages."""
 
 import array
+import fcntl
 import os
 import select
 import socket
@@ -88,7 +89,9 @@ class ProgramRunner:
             install_filter(self.quick_filter)
             capabilities.limit_bounding_set(capabilities.mask_of(capabilities.DOCKER_DEFAULT), self.last_capability)
             nothing = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
-            for number, source in enumerate((nothing, output, output, status)):
+            # First out of the way: any of them may stand where another one must go.
+            moved = [fcntl.fcntl(source, fcntl.F_DUPFD_CLOEXEC, 16) for source in (nothing, output, output, status)]
+            for number, source in enumerate(moved):
                 os.dup2(source, number, inheritable=True)
             os.chdir("/")
             os.execve(command[0], list(command), dict(environment))

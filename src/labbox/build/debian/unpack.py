@@ -6,6 +6,7 @@ depend on the order in which packages are unpacked (the attributes of shared fol
 
 import hashlib
 import os
+import stat
 import tarfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -102,7 +103,8 @@ class Unpacker:
         content = tar.extractfile(member) if member.isreg() else None
         if content is None:
             raise UnsupportedError(f"package file `{path}` is neither file, folder nor link")
-        descriptor = _put(place, lambda: os.open(place, _NEW_FILE, 0o600), path, result)
+        mode = member.mode & 0o7777
+        descriptor = _put(place, lambda: os.open(place, _NEW_FILE, mode), path, result)
         try:
             md5 = _copy(content, descriptor, member.size, needs_md5=needs_md5)
             self._finish_file(descriptor, member)
@@ -112,11 +114,15 @@ class Unpacker:
             result.conffiles[path] = md5
 
     def _finish_file(self, descriptor: int, member: tarfile.TarInfo) -> None:
-        if self.ownership == "kept":
+        status = os.fstat(descriptor)
+        if self.ownership == "recorded":
+            if member.uid or member.gid:
+                os.setxattr(descriptor, OWNER_XATTR, encode_owner(member.uid, member.gid))
+        elif (status.st_uid, status.st_gid) != (member.uid, member.gid):
             os.fchown(descriptor, member.uid, member.gid)
-        elif member.uid or member.gid:
-            os.setxattr(descriptor, OWNER_XATTR, encode_owner(member.uid, member.gid))
-        os.fchmod(descriptor, member.mode & 0o7777)  # after chown, which takes set-id bits away
+            status = os.fstat(descriptor)  # a change of owner takes set-id bits away
+        if stat.S_IMODE(status.st_mode) != member.mode & 0o7777:
+            os.fchmod(descriptor, member.mode & 0o7777)
         moment = min(int(member.mtime), self.newest)
         os.utime(descriptor, (moment, moment))
 

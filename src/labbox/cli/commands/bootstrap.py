@@ -19,7 +19,8 @@ COMMAND = Command(
         Flag("tag", "string", "Name of the image, instead of the release's own", short="t"),
     ),
     maximum=1,
-    description="RELEASE is debian:13 (the default), debian:12 or debian:11, or a code name (debian:trixie).",
+    description="RELEASE is debian:13 (the default), debian:12, debian:11, debian:14, debian:sid\n"
+    "or a code name (debian:trixie). A package is NAME or NAME=VERSION.",
 )
 
 
@@ -29,7 +30,7 @@ def execute(arguments: Arguments) -> int:
     from labbox.cli.assembling import assemble
 
     request = BootstrapRequest(
-        release=arguments.positionals[0] if arguments.positionals else "debian:13",
+        release=arguments.positionals[0] if arguments.positionals else None,
         include=tuple(name for text in arguments.texts("include") for name in text.split(",") if name),
         name=arguments.text("tag"),
         write_lock=arguments.text("lock"),
@@ -51,7 +52,7 @@ def execute(arguments: Arguments) -> int:
         )
         return 0
     if not quiet:
-        what = "was there already" if result.was_present else "assembled"
+        what = "already there" if result.was_present else "assembled"
         note(f"{result.name}: {what}, {packages} packages, {human_size(result.size_bytes)}")
     print(result.image.id)
     return 0

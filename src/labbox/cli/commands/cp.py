@@ -21,8 +21,9 @@ COMMAND = Command(
     minimum=2,
     maximum=2,
     aliases=("container cp",),
-    description="Use '-' as the source to read a tar archive from stdin and extract it to a directory destination\n"
-    "in a container. Use '-' as the destination to stream a tar archive of a container source to stdout.",
+    description="Use '-' as the source to read a tar archive from stdin and extract it to a\n"
+    "directory destination in a container. Use '-' as the destination to stream a\n"
+    "tar archive of a container source to stdout.",
 )
 
 

@@ -15,7 +15,7 @@ _COLORS = {"ok": "\x1b[32m", "degraded": "\x1b[33m", "missing": "\x1b[31m"}
 COMMAND = Command(
     name="doctor",
     usage="",
-    summary="Try what labbox needs on this machine, say what is used and how to fix the rest",
+    summary="Try what labbox needs on this machine and say how to fix the rest",
     flags=(JSON_FLAG, Flag("store", "", "Check every image and layer on disk instead (reads all of them)")),
     maximum=0,
 )

@@ -3,7 +3,7 @@
 from labbox.actions.prune import prune_containers, prune_images, prune_volumes
 from labbox.cli.commands.image_prune import show_removal
 from labbox.cli.flags import Arguments, Command, Flag
-from labbox.cli.pruning import report_pruned, start_pruning
+from labbox.cli.pruning import report_pruned, report_removed, start_pruning
 from labbox.cli.session import open_engine
 
 COMMAND = Command(
@@ -32,11 +32,12 @@ def execute(arguments: Arguments) -> int:
     if not start_pruning("\n".join(lines), force=arguments.switch("force")):
         return 0
     engine = open_engine()
-    removed, freed = prune_containers(engine, lambda _: True)
+    containers, freed = prune_containers(engine, lambda _: True)
+    report_removed("Deleted Containers:", containers)
     if volumes:
         names, bytes_freed = prune_volumes(engine, named=False, accepts=lambda _: True)
-        removed, freed = [*removed, *names], freed + bytes_freed
+        report_removed("Deleted Volumes:", names)
+        freed += bytes_freed
     removals, bytes_freed = prune_images(engine, named=all_images, accepts=lambda _: True)
-    removed += [line for removal in removals for line in show_removal(removal)]
-    report_pruned("Deleted:", removed, freed + bytes_freed)
+    report_pruned("Deleted Images:", [line for each in removals for line in show_removal(each)], freed + bytes_freed)
     return 0

@@ -1,5 +1,7 @@
 """`--mount type=bind,source=/a,target=/b,readonly` (docker/cli, opts/mount.go)."""
 
+import os
+
 from labbox.cli.flags import parse_switch
 from labbox.cli.humanize import parse_size
 from labbox.cli.values.fields import split_fields
@@ -64,6 +66,8 @@ def _bind(fields: dict[str, str], target: str, what: str) -> Mount:
     source = fields.get("source", "")
     if not source:
         raise UsageError(f"{what}: field Source must not be empty")
+    if source.startswith("."):
+        source = os.path.abspath(source)
     if not source.startswith("/"):
         raise UsageError(f"{what}: invalid mount path: '{source}' mount path must be absolute")
     return Mount(

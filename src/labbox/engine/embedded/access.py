@@ -12,6 +12,7 @@ from labbox.files import take_lock
 from labbox.lightweight_typing import TypeVar
 from labbox.linux import mounts, namespaces
 from labbox.linux.idmap import Identity, enter_user_namespace, run_forked
+from labbox.processes import is_alive
 
 _Result = TypeVar("_Result")
 _PATIENCE_SECONDS = 10.0
@@ -43,7 +44,14 @@ def _run_in_live_root(container: Container, identity: Identity, function: Callab
         if identity.mode != "root":
             join_outer_user_namespace(pid)
 
-    return run_forked(join, lambda: function(_open_root(f"/proc/{pid}/root")))
+    return run_forked(join, lambda: function(_open_live_root(container)))
+
+
+def _open_live_root(container: Container) -> int:
+    root = _open_root(f"/proc/{container.state.pid}/root")
+    if not is_alive(container.process):  # the number may be another process's by now, whose root is the host's
+        raise ConflictError(f"container {container.spec.name} is not running")
+    return root
 
 
 def _enter_private_mounts(identity: Identity) -> None:

@@ -6,6 +6,7 @@ import struct
 import termios
 
 from labbox.engine.embedded import frames, messages
+from labbox.engine.embedded.feed import Feed
 from labbox.engine.embedded.folders import ContainerFolder
 from labbox.errors import UsageError
 from labbox.lightweight_modules import ExitStack, contextmanager, json, signal, socket
@@ -33,10 +34,12 @@ class Outcome(NamedTuple):
 class Attachment:
     """A connection to a container's monitor."""
 
-    def __init__(self, connection: socket.socket) -> None:
+    def __init__(self, connection: socket.socket, folder: ContainerFolder) -> None:
         self._connection = connection
+        self._folder = folder
         self._reader = frames.FrameReader()
         self._waiting: list[tuple[int, bytes]] = []
+        self._feed: Feed | None = None  # while bytes are carried: a signal must not cut another frame in two
 
     def __enter__(self) -> "Attachment":
         return self
@@ -50,6 +53,9 @@ class Attachment:
 
     def send(self, frame: bytes) -> None:
         """Send one frame; a monitor that has gone is noticed when reading."""
+        if self._feed is not None:
+            self._feed.append(frame)
+            return
         try:
             self._connection.sendall(frame)
         except (BrokenPipeError, ConnectionResetError):
@@ -88,51 +94,53 @@ class Attachment:
         self, *, stdin: int | None, stdout: int, stderr: int, terminal: bool, detach_keys: bytes, proxy_signals: bool
     ) -> Outcome:
         """Carry bytes between these descriptors and the container until it ends or the keys are pressed."""
+        poller = select.poll()
+        self._feed = Feed(poller, stdin, os.dup(self._connection.fileno()))
         with ExitStack() as stack:
             if terminal and stdin is not None and os.isatty(stdin):
                 stack.enter_context(raw_mode(stdin))
             if terminal and os.isatty(stdout):
                 stack.enter_context(on_resize(stdout, lambda rows, columns: self.send(_resize(rows, columns))))
             if proxy_signals:
-                stack.enter_context(_signals_to(lambda number: self.send(frames.pack_document(frames.SIGNAL, number))))
+                stack.enter_context(_signals_to(self._pass_signal_on))
             keys = DetachKeys(detach_keys) if terminal and stdin is not None and os.isatty(stdin) else None
-            return self._carry(stdin, {frames.STDOUT: stdout, frames.STDERR: stderr}, keys)
+            return self._carry(poller, self._feed, {frames.STDOUT: stdout, frames.STDERR: stderr}, keys)
 
-    def _carry(self, stdin: int | None, outputs: dict[int, int], keys: "DetachKeys | None") -> Outcome:
-        poller = select.poll()
+    def _carry(self, poller: select.poll, feed: Feed, outputs: dict[int, int], keys: "DetachKeys | None") -> Outcome:
         poller.register(self._connection, select.POLLIN)
-        if stdin is not None:
-            poller.register(stdin, select.POLLIN)
         with woken_by_signals(poller) as wakeup:
             while True:
                 outcome = self._write_out(outputs)
                 if outcome is not None:
                     return outcome
+                feed.settle()
                 for descriptor, _ in poller.poll():
                     if descriptor == wakeup:
                         os.read(wakeup, _CHUNK)
-                    elif descriptor == stdin:
-                        if not self._send_input(stdin, keys):
-                            poller.unregister(stdin)
+                    elif descriptor == feed.source:
+                        self._send_input(feed, keys)
                         if keys is not None and keys.pressed:
+                            feed.settle()
                             return Outcome("detached")
-                    elif not self._receive():
+                    elif descriptor == self._connection.fileno() and not self._receive():
                         return self._write_out(outputs) or Outcome("lost")
 
-    def _send_input(self, stdin: int, keys: "DetachKeys | None") -> bool:
-        """One read of input; False at its end."""
-        try:
-            data = os.read(stdin, _CHUNK)
-        except OSError:
-            data = b""
+    def _pass_signal_on(self, number: int) -> None:
+        """By a connection of its own: this one may be full of input that the container does not take."""
+        connection = connect(self._folder)
+        if connection is not None:
+            with connection:
+                connection.send(frames.pack_document(frames.SIGNAL, number))
+
+    def _send_input(self, feed: Feed, keys: "DetachKeys | None") -> None:
+        data = feed.read()
         if not data:
-            self.send(frames.pack(frames.STDIN_END))
-            return False
+            feed.append(frames.pack(frames.STDIN_END))
+            return
         if keys is not None:
             data = keys.filter(data)
         if data:
-            self.send(frames.pack(frames.STDIN, data))
-        return True
+            feed.append(frames.pack(frames.STDIN, data))
 
     def _write_out(self, outputs: dict[int, int]) -> Outcome | None:
         waiting, self._waiting = self._waiting, []
@@ -148,6 +156,8 @@ class Attachment:
     def _receive(self) -> bool:
         try:
             data = self._connection.recv(_CHUNK)
+        except BlockingIOError:
+            return True
         except ConnectionResetError:
             return False
         self._waiting.extend(self._reader.feed(data))
@@ -213,7 +223,7 @@ def connect(folder: ContainerFolder) -> Attachment | None:
         return None
     finally:
         os.close(descriptor)
-    return Attachment(connection)
+    return Attachment(connection, folder)
 
 
 def listen(folder: ContainerFolder) -> socket.socket:

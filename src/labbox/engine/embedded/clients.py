@@ -1,7 +1,9 @@
 """Who is connected to a monitor: attached terminals, waiting commands, those who ask it to stop."""
 
+import errno
 import json
 import os
+import resource
 import socket
 import struct
 from collections.abc import Callable
@@ -44,7 +46,7 @@ class Served(Protocol):
 class _Client:
     """One connection: what it wants, and what could not be sent to it yet."""
 
-    __slots__ = ("connection", "descriptors", "feeds_input", "pending", "reader", "streams")
+    __slots__ = ("connection", "descriptors", "feeds_input", "is_read", "pending", "reader", "streams")
 
     def __init__(self, connection: socket.socket) -> None:
         self.connection = connection
@@ -53,6 +55,7 @@ class _Client:
         self.descriptors: list[int] = []
         self.streams: frozenset[str] = frozenset()
         self.feeds_input = False
+        self.is_read = True  # False while the container takes no more input
 
 
 class Clients:
@@ -89,6 +92,7 @@ class Clients:
     def resume_input(self) -> None:
         """The container takes input again."""
         for client in list(self._clients.values()):
+            client.is_read = True
             self._watch(client)
 
     def finish(self, on_finished: Callable[[], None]) -> None:
@@ -104,12 +108,26 @@ class Clients:
     def _accept(self, _events: int) -> None:
         try:
             connection, _ = self._listener.accept()
-        except OSError:
+        except OSError as error:
+            if error.errno == errno.EMFILE:
+                self._accept_from_reserve()
             return
         self.add(connection)
 
-    def _watch(self, client: _Client, *, reading: bool = True) -> None:
-        events = (READABLE if reading else 0) | (WRITABLE if client.pending else 0)
+    def _accept_from_reserve(self) -> None:
+        """Accept although the container's connections have taken every descriptor: else nobody could stop it."""
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        try:
+            connection, _ = self._listener.accept()
+        except OSError:
+            return
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        self.add(connection)
+
+    def _watch(self, client: _Client) -> None:
+        events = (READABLE if client.is_read else 0) | (WRITABLE if client.pending else 0)
         self._loop.watch(client.connection.fileno(), events, lambda ready: self._ready(client, ready))
 
     def _ready(self, client: _Client, events: int) -> None:
@@ -140,7 +158,8 @@ class Clients:
                 client.feeds_input = bool(hello.get("stdin"))
             case frames.STDIN:
                 if not self._served.write_input(payload):
-                    self._watch(client, reading=False)
+                    client.is_read = False
+                    self._watch(client)
             case frames.STDIN_END:
                 client.feeds_input = False
                 self._served.end_input()

@@ -88,6 +88,7 @@ def _depart(leave: Callable[[int], None]) -> Departed:
 def _forget_the_past(channel: int) -> None:
     """Close what the parent had open and undo what it did about signals."""
     os.setsid()
+    os.umask(0o022)  # what is made for the container has the modes it is given, not what the user's umask leaves
     signal.set_wakeup_fd(-1)
     null = os.open("/dev/null", os.O_RDWR)
     for number in range(3):

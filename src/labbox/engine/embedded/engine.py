@@ -1,6 +1,7 @@
 """The embedded engine's verbs over containers: create, start, stop, remove and the rest; no daemon behind them."""
 
 import os
+from time import monotonic
 
 from labbox.engine.embedded import attachment, frames, records, removal
 from labbox.engine.embedded.assignment import Assignment, write_assignment
@@ -13,7 +14,7 @@ from labbox.engine.embedded.modes import choose_identity
 from labbox.engine.embedded.plan import make_plan
 from labbox.engine.embedded.records import Container
 from labbox.engine.specification import ContainerSpec, ExecSpec
-from labbox.errors import ConflictError, NotFoundError
+from labbox.errors import ConflictError, EngineError, NotFoundError
 from labbox.files import take_lock
 from labbox.lightweight_modules import signal, socket
 from labbox.lightweight_typing import TYPE_CHECKING, Callable, Iterator, Mapping, TypeVar
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from labbox.engine.embedded.execution import Execution
 
 _Result = TypeVar("_Result")
+_LOOK_AGAIN_SECONDS = 0.2
 _PATIENCE_SECONDS = 10.0  # a monitor tells of the end first and puts things away afterwards
 
 
@@ -87,17 +89,18 @@ class EmbeddedEngine:
 
         The first bytes of output and a command that ends at once are not missed by the connection.
         """
+        if not container.spec.image_id:
+            raise EngineError(f"container {container.spec.name} cannot start: {container.state.error}")
         lock = None if container.is_running else take_lock(container.folder.lock, patience_seconds=_PATIENCE_SECONDS)
         if lock is None:
             raise ConflictError(f"container {container.spec.name} is already running")
         try:
-            connection = self._start_monitor(container, lock)
+            connection = self._start_monitor(container, lock, attach=attach, stdin=stdin)
         finally:
             os.close(lock)
-        connection.hello(attach=attach, stdin=stdin)
         return connection, connection.wait_started()
 
-    def _start_monitor(self, container: Container, lock: int) -> Attachment:
+    def _start_monitor(self, container: Container, lock: int, *, attach: tuple[str, ...], stdin: bool) -> Attachment:
         """Gather what the monitor needs and hand it over; whatever fails before that leaves nothing behind."""
         host = Host(self.settings, self.identity)
         launch, self._launch = self._launch or self.begin_launch(), None
@@ -105,12 +108,14 @@ class EmbeddedEngine:
             warm_stages()
             listener = attachment.listen(container.folder)
             ours, theirs = socket.socketpair()
+            connection = Attachment(ours, container.folder)
+            connection.hello(attach=attach, stdin=stdin)  # before the monitor runs: it may be faster than we are
             plan = make_plan(container.spec, container.folder, facts)
             assignment = Assignment(container, plan, self.settings, publisher, limits, lock, listener, theirs)
             launch.hand_over(*write_assignment(assignment))
             theirs.close()
             listener.close()
-        return Attachment(ours)
+        return connection
 
     def begin_launch(self) -> Launch:
         """A monitor that waits for its container."""
@@ -181,19 +186,10 @@ class EmbeddedEngine:
 
     def remove(self, container: Container, *, force: bool = False, volumes: bool = False) -> None:
         """Remove a container, with `force` also a running one, with `volumes` also its anonymous volumes."""
-        if container.is_running:
-            if not force:
-                raise ConflictError(
-                    f"cannot remove container {container.spec.name}: container is running",
-                    hint=f"stop it first (labbox stop {container.spec.name}), or remove it by force: labbox rm -f",
-                )
-            self.stop(container, number=signal.SIGKILL, timeout_seconds=0)
         try:
-            lock = take_lock(container.folder.lock, patience_seconds=_PATIENCE_SECONDS)
-        except FileNotFoundError:
+            lock = self._lock_stopped(container, force=force)
+        except (FileNotFoundError, NotFoundError):
             return  # `--rm`, or another command, was faster
-        if lock is None:
-            raise ConflictError(f"container {container.spec.name} is being changed by another command")
         try:
             trash = removal.hide_container(container, self.settings.containers_dir)
             removal.delete_hidden(trash, self.identity)
@@ -201,9 +197,31 @@ class EmbeddedEngine:
             return  # `--rm`, or another command, was faster
         finally:
             os.close(lock)
-        removal.sweep_hidden(self.settings.containers_dir, self.identity)
+        self.sweep()
         if volumes:
             removal.remove_volumes(container, self.settings.volumes_dir, self.identity)
+
+    def sweep(self) -> None:
+        """Delete what creations and removals that were killed have left."""
+        removal.sweep(self.settings.containers_dir, self.identity)
+
+    def _lock_stopped(self, container: Container, *, force: bool) -> int:
+        """The lock of a container that does not run; `force` stops it, also when somebody has only just started it."""
+        deadline = monotonic() + _PATIENCE_SECONDS
+        while True:
+            if container.is_running:
+                if not force:
+                    raise ConflictError(
+                        f"cannot remove container {container.spec.name}: container is running",
+                        hint=f"stop it first (labbox stop {container.spec.name}), or remove it by force: labbox rm -f",
+                    )
+                self.stop(container, number=signal.SIGKILL, timeout_seconds=0)
+            lock = take_lock(container.folder.lock, patience_seconds=_LOOK_AGAIN_SECONDS)
+            if lock is not None:
+                return lock
+            if monotonic() > deadline:
+                raise ConflictError(f"container {container.spec.name} is being changed by another command")
+            container = self.find(container.spec.id)
 
     def _connected(self, container: Container) -> "_Connected":
         return _Connected(attachment.connect(container.folder) if container.is_running else None)

@@ -7,6 +7,7 @@ from labbox.engine.embedded import frames, messages
 from labbox.engine.embedded.attachment import DetachKeys, Outcome, connect, on_resize, woken_by_signals, write_all
 from labbox.engine.embedded.departure import Departed, start_exec_stage
 from labbox.engine.embedded.failures import raise_failure
+from labbox.engine.embedded.feed import Feed
 from labbox.engine.embedded.folders import ContainerFolder
 from labbox.engine.embedded.host import Host
 from labbox.engine.embedded.plan import plan_exec_payload
@@ -18,6 +19,7 @@ from labbox.lightweight_typing import Any
 from labbox.linux import namespaces, terminals
 from labbox.linux.idmap import Identity
 from labbox.linux.raw_terminal import raw_mode
+from labbox.processes import open_process
 
 _CHUNK = 1 << 16
 _FAILED_TO_START = 126
@@ -85,44 +87,33 @@ class Execution:
         poller = select.poll()
         for descriptor in (self._channel.fileno(), *outputs):
             poller.register(descriptor, select.POLLIN)
-        if stdin is not None:
-            poller.register(stdin, select.POLLIN)
+        feed = Feed(poller, stdin, os.dup(self._master) if self._terminal else self._stdin)
         outcome: Outcome | None = None
         with woken_by_signals(poller) as wakeup:
             while outcome is None:
+                feed.settle()
                 for descriptor, _ in poller.poll():
                     if descriptor == wakeup:
                         os.read(wakeup, _CHUNK)
-                    elif descriptor == stdin:
-                        if not self._send_input(stdin, keys):
-                            poller.unregister(stdin)
-                        if keys is not None and keys.pressed:
+                    elif descriptor == feed.source:
+                        if self._leaves_after_input(feed, keys):
                             return Outcome("detached")
-                    elif descriptor in outputs:
-                        if not _copy(descriptor, outputs[descriptor]):
-                            poller.unregister(descriptor)
-                    else:
+                    elif descriptor in outputs and not _copy(descriptor, outputs[descriptor]):
+                        poller.unregister(descriptor)
+                    elif descriptor == self._channel.fileno():
                         outcome = self._read_end()
         for descriptor, target in outputs.items():
             _copy_rest(descriptor, target)
         return outcome
 
-    def _send_input(self, stdin: int, keys: DetachKeys | None) -> bool:
-        try:
-            data = os.read(stdin, _CHUNK)
-        except OSError:
-            data = b""
-        if not data:
-            if not self._terminal:
-                os.close(self._stdin)
-            return False
-        if keys is not None:
-            data = keys.filter(data)
-        try:
-            write_all(self._master if self._terminal else self._stdin, data)
-        except OSError:  # the command reads no more
-            return False
-        return True
+    def _leaves_after_input(self, feed: Feed, keys: DetachKeys | None) -> bool:
+        """Take input once; True when it has asked to detach."""
+        data = feed.read()
+        if data:
+            feed.append(keys.filter(data) if keys is not None else data)
+        elif not self._terminal:
+            feed.finish()
+        return keys is not None and keys.pressed
 
     def _read_end(self) -> Outcome:
         message = messages.receive(self._channel)
@@ -138,14 +129,12 @@ def start_execution(
 
     `early` is a stage started before the container was known. Call `wait_started` on what comes back.
     """
-    if container.state.status != "running":
-        raise ConflictError(f"container {container.spec.id} is not running")
+    pidfd = _open_container(container)
     stage = early or start_exec_stage(identity, container.state.pid)
     for path in host.cgroup_files_of(container):
         with open(path, "w", encoding="ascii") as file:
             file.write(str(stage.pid))
     streams, child_streams = _open_streams(exec_spec)
-    pidfd = os.pidfd_open(container.state.pid)
     try:
         plan = _make_plan(host, identity, container, exec_spec)
         messages.send_plan(stage.channel, plan, (pidfd, *child_streams))
@@ -153,6 +142,16 @@ def start_execution(
         for descriptor in (pidfd, *child_streams):
             os.close(descriptor)
     return Execution(stage.channel, container.folder, streams, terminal=exec_spec.terminal)
+
+
+def _open_container(container: Container) -> int:
+    """A pidfd of the container's process 1; ConflictError when it does not run (any more)."""
+    if container.state.status == "running":
+        try:
+            return open_process(container.process)
+        except ProcessLookupError:
+            pass  # it has ended since its record was read, and its number may be another's by now
+    raise ConflictError(f"container {container.spec.id} is not running")
 
 
 def _open_streams(exec_spec: ExecSpec) -> tuple[list[int], list[int]]:
@@ -197,6 +196,8 @@ def _copy(source: int, target: int) -> bool:
     """One read and its write; False at the end of the stream."""
     try:
         data = os.read(source, _CHUNK)
+    except BlockingIOError:
+        return True
     except OSError:  # EIO: a terminal without users (pty(7))
         return False
     write_all(target, data)
@@ -206,5 +207,5 @@ def _copy(source: int, target: int) -> bool:
 def _copy_rest(source: int, target: int) -> None:
     """What the command wrote before it ended; not what its own children may write later."""
     os.set_blocking(source, False)
-    while _copy(source, target):
+    while select.select([source], [], [], 0)[0] and _copy(source, target):
         pass

@@ -9,7 +9,7 @@ from labbox.engine.embedded.records import Container
 from labbox.engine.embedded.volumes import volume_at
 from labbox.engine.specification import ContainerSpec
 from labbox.errors import EngineError
-from labbox.files import read_json, write_json
+from labbox.files import make_private_folder, read_json, write_atomic, write_json
 from labbox.lightweight_modules import ExitStack, contextmanager, socket
 from labbox.lightweight_typing import Any, Iterator
 from labbox.linux import capabilities
@@ -132,24 +132,22 @@ class Host:
                 return file.read()
         except FileNotFoundError:
             pass
-        from labbox.files import write_atomic  # noqa: PLC0415
         from labbox.linux.seccomp_compile import compile_default_profile  # noqa: PLC0415
 
         program = compile_default_profile(held, machine)
-        os.makedirs(os.path.dirname(path), exist_ok=True)
+        make_private_folder(os.path.dirname(path))
         write_atomic(path, program, durable=False)
         return program
 
     def _write_etc_files(self, container: Container, facts: HostFacts) -> None:
         spec, folder = container.spec, container.folder
-        os.makedirs(folder.etc, exist_ok=True)
+        make_private_folder(folder.etc)
         hostname = hostname_of(spec, facts)
         texts = {"hostname": hostname + "\n", "hosts": _hosts(spec, hostname), "resolv.conf": _resolv_conf(spec)}
         if self._identity.mode == "single":
             texts["apt.conf"] = _APT_SETTINGS
         for name, text in texts.items():
-            with open(os.path.join(folder.etc, name), "w", encoding="utf-8") as file:
-                file.write(text)
+            write_atomic(os.path.join(folder.etc, name), text.encode(), durable=False, mode=0o644)
 
     def _make_volumes(self, spec: ContainerSpec) -> None:
         for mount in spec.mounts:
@@ -161,7 +159,7 @@ class Host:
         volume = volume_at(self._settings.volumes_dir, name)
         if os.path.isdir(volume.data):
             return
-        os.makedirs(volume.folder, mode=0o700, exist_ok=True)
+        make_private_folder(volume.folder)
         from labbox.engine.embedded.timestamps import now_text  # noqa: PLC0415
 
         write_json(
@@ -169,7 +167,8 @@ class Host:
         )
 
         def make() -> None:
-            os.makedirs(volume.data, mode=0o755, exist_ok=True)
+            os.makedirs(volume.data, exist_ok=True)
+            os.chmod(volume.data, 0o755)  # whatever the umask says
 
         run_mapped(self._identity, make)
 

@@ -12,7 +12,7 @@ from labbox.engine.embedded import messages
 from labbox.engine.embedded.departure import start_stage
 from labbox.lightweight_modules import signal
 from labbox.lightweight_typing import Any, NoReturn
-from labbox.linux.idmap import Identity
+from labbox.linux.idmap import Identity, root_identity
 from labbox.linux.process import close_from, set_process_name
 
 
@@ -65,6 +65,8 @@ def _become_monitor(channel: messages.Channel, runtime_dir: str, wanted_mode: st
 
 
 def _find_identity(runtime_dir: str, wanted_mode: str | None) -> Identity:
+    if os.geteuid() == 0 and wanted_mode in {None, "root"}:
+        return root_identity()  # the only one there is for root: no file to read
     from labbox.engine.embedded.modes import choose_identity  # noqa: PLC0415  (while the command line goes on)
 
     return choose_identity(runtime_dir, wanted=wanted_mode)

@@ -54,8 +54,13 @@ class LogWriter:
 
     def _rotate(self) -> None:
         os.rename(self._path, f"{self._path}.1")
+        try:
+            fresh = self._open()
+        except OSError:  # on a full disk: the old file goes on
+            os.rename(f"{self._path}.1", self._path)
+            raise
         os.close(self._descriptor)
-        self._descriptor = self._open()
+        self._descriptor = fresh
 
 
 class LogReader:

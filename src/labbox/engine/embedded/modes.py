@@ -2,9 +2,10 @@
 
 import os
 import pwd
+import stat
 
 from labbox.errors import UnsupportedError, UsageError
-from labbox.files import read_json, write_json
+from labbox.files import make_private_folder, read_json, write_json
 from labbox.lightweight_typing import Callable
 from labbox.linux import mounts, namespaces
 from labbox.linux.idmap import (
@@ -29,14 +30,19 @@ def choose_identity(runtime_dir: str, *, wanted: str | None = None) -> Identity:
     """
     if wanted and wanted not in _MODES:
         raise UsageError(f"unknown mode `{wanted}`", hint=f"choose one of {', '.join(_MODES)}")
-    path = os.path.join(runtime_dir, f"identity-{wanted or 'auto'}-{os.geteuid()}.json")
-    known = _read_remembered(path)
-    if known is not None:
-        return known
-    identity = find_identity(wanted)
-    os.makedirs(runtime_dir, mode=0o700, exist_ok=True)
-    write_json(path, {"boot_id": boot_id(), "identity": identity}, durable=False)
-    return identity
+    name = f"identity-{wanted or 'auto'}-{os.geteuid()}.json"
+    folder = _open_own_folder(runtime_dir)
+    if folder is None:
+        return find_identity(wanted)
+    try:
+        path = f"/proc/self/fd/{folder}/{name}"
+        identity = _read_remembered(path)
+        if identity is None:
+            identity = find_identity(wanted)
+            write_json(path, {"boot_id": boot_id(), "identity": identity}, durable=False)
+        return identity
+    finally:
+        os.close(folder)
 
 
 def find_identity(wanted: str | None = None) -> Identity:
@@ -110,6 +116,24 @@ def _mount_something() -> None:
     namespaces.unshare(namespaces.CLONE_NEWNS)
     mounts.set_propagation("/", mounts.MS_REC | mounts.MS_SLAVE)
     mounts.mount("tmpfs", "/tmp", "tmpfs")
+
+
+def _open_own_folder(path: str) -> int | None:
+    """A descriptor of the folder, made when missing; None when it is not ours alone.
+
+    In /tmp anybody can make it first, and XDG_RUNTIME_DIR survives `su`: what others may write is neither believed
+    nor written to.
+    """
+    try:
+        make_private_folder(path)
+        folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return None
+    status = os.fstat(folder)
+    if status.st_uid == os.geteuid() and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        return folder
+    os.close(folder)
+    return None
 
 
 def _read_remembered(path: str) -> Identity | None:

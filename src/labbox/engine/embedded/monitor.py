@@ -148,6 +148,8 @@ class Monitor:
         """Send a signal to the container's command (by way of init)."""
         if number in {signal.SIGKILL, signal.SIGTERM}:
             self._ended_by_user = True
+            if self._give_up_restart():
+                return
         if self._pidfd >= 0:
             try:
                 process.pidfd_send_signal(self._pidfd, number)
@@ -157,13 +159,28 @@ class Monitor:
     def stop(self, number: int, timeout_seconds: float) -> None:
         """Ask the command to end by a signal and kill it after the time-out (negative: never)."""
         self._ended_by_user = True
-        if self._restart_timer is not None:
-            self._restart_timer.cancel()
-            self._finish(self._container.state.exit_code)
+        if self._give_up_restart():
             return
         self.send_signal(number)
-        if timeout_seconds >= 0 and self._kill_timer is None:
-            self._kill_timer = self._loop.call_later(timeout_seconds, lambda: self.send_signal(signal.SIGKILL))
+        if timeout_seconds >= 0:
+            self._kill_after(timeout_seconds)
+
+    def _kill_after(self, seconds: float) -> None:
+        """Kill the command then, unless that is due earlier already: who asked first may have more patience."""
+        if self._kill_timer is not None:
+            if self._kill_timer.deadline <= monotonic() + seconds:
+                return
+            self._kill_timer.cancel()
+        self._kill_timer = self._loop.call_later(seconds, lambda: self.send_signal(signal.SIGKILL))
+
+    def _give_up_restart(self) -> bool:
+        """End for good when the container waits to be started again; False when it does not."""
+        if self._restart_timer is None:
+            return False
+        self._restart_timer.cancel()
+        self._restart_timer = None
+        self._finish(self._container.state.exit_code)
+        return True
 
     def _dismiss(self, supervisor: Any) -> None:
         self._loop.unwatch(supervisor.fileno())

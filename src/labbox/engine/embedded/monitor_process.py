@@ -14,6 +14,8 @@ from labbox.lightweight_typing import Any
 from labbox.linux.idmap import Identity
 from labbox.settings import Settings
 
+_KEPT_BACK = 32
+
 
 def read_assignment(document: dict[str, Any], descriptors: list[int]) -> Assignment:
     """What `write_assignment` wrote in another process."""
@@ -72,4 +74,5 @@ def _read_limits(document: list[Any] | None) -> Limits | None:
 def _allow_many_descriptors() -> None:
     """Every connection of the container's network is two of ours; the command gets the user's own limit back."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    # What is kept back lets clients in when the container has taken all the others.
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(hard - _KEPT_BACK, hard // 2), hard))

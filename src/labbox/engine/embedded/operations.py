@@ -68,13 +68,22 @@ def _bind(
         os.close(tree)
 
 
+def _bind_of_root(root: int, *, source: str, target: str) -> None:
+    """Mount a file that labbox wrote and make it the container's root user's: nobody else in there may change it."""
+    os.chown(source, 0, 0)
+    os.chmod(source, 0o644)  # whatever the umask was when it was written
+    _bind(root, source=source, target=target, read_only=False, recursive=False)
+
+
 def _volume(root: int, *, source: str, target: str, read_only: bool, copy: bool) -> None:
     """Mount a named volume; an empty one first receives what the image has at that place, as docker does."""
     if copy:
         os.close(make_folder(root, target))
         folder = open_in_root(root, target, os.O_RDONLY | os.O_DIRECTORY)
         try:
-            fill_when_empty(folder, source)
+            # A link of the image may lead to /proc or /sys, which stand there already and are no content.
+            if os.fstat(folder).st_dev == os.fstat(root).st_dev:
+                fill_when_empty(folder, source)
         finally:
             os.close(folder)
     _bind(root, source=source, target=target, read_only=read_only, recursive=False)
@@ -169,6 +178,7 @@ def _link(root: int, *, target: str, link: str) -> None:
 
 _EXECUTORS: dict[str, Callable[..., None]] = {
     "bind": _bind,
+    "bind_of_root": _bind_of_root,
     "volume": _volume,
     "filesystem": _filesystem,
     "devices": _devices,

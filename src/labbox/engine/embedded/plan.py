@@ -191,7 +191,7 @@ def _kernel_filesystems(spec: ContainerSpec, facts: HostFacts) -> list[Operation
 def _etc_files(folder: ContainerFolder, taken: set[str]) -> list[Operation]:
     """Files we wrote, never a bind of the host's: that one goes stale when the host replaces it."""
     return [
-        _bind(os.path.join(folder.etc, name), f"/etc/{name}", read_only=False)
+        ("bind_of_root", {"source": os.path.join(folder.etc, name), "target": f"/etc/{name}"})
         for name in ("resolv.conf", "hostname", "hosts")
         if f"/etc/{name}" not in taken
     ]

@@ -15,7 +15,7 @@ from labbox.engine.embedded.modes import explain_refusal, find_identity
 from labbox.engine.embedded.overlay import mount_overlay
 from labbox.engine.embedded.relay_outbound import original_destination
 from labbox.errors import LabboxError, UnsupportedError
-from labbox.files import remove_tree
+from labbox.files import make_private_folder, remove_tree
 from labbox.linux import mounts, namespaces
 from labbox.linux.idmap import Identity, enter_user_namespace, read_subordinate_ranges, run_forked, run_mapped
 from labbox.settings import Settings
@@ -42,7 +42,7 @@ def probe_machine(settings: Settings, wanted_mode: str | None = None) -> list[Fi
     except UnsupportedError as error:
         return [*findings, Finding("user namespaces", "missing", error.message, error.hint or explain_refusal())]
     findings += [_describe_identity(identity), _probe_subordinate_ids(identity)]
-    os.makedirs(settings.data_dir, mode=0o700, exist_ok=True)
+    make_private_folder(settings.data_dir)
     probes: list[tuple[str, Callable[[], Finding]]] = [
         ("overlay", lambda: _probe_overlay(settings, identity)),
         ("network", lambda: _probe_network(identity)),

@@ -1,14 +1,16 @@
 """Containers on disk: made, found, renamed, listed, and set right after a crash.
 
-There is no database and no lock over all containers. A name is a symbolic link whose creation the kernel decides; a
+There is no database, and no lock over all containers but for the moment in which a name, a symbolic link, is taken. A
 monitor holds its container's lock as long as it lives, so a container said to run whose lock is free has died.
 """
 
+import fcntl
 import os
+from time import time
 
 from labbox.engine.embedded.folders import ContainerFolder, names_folder
 from labbox.engine.embedded.names import is_name
-from labbox.engine.embedded.timestamps import now_text
+from labbox.engine.embedded.timestamps import format_nanoseconds, now_text
 from labbox.engine.specification import (
     ContainerSpec,
     ContainerState,
@@ -17,11 +19,13 @@ from labbox.engine.specification import (
     state_from_document,
     state_to_document,
 )
-from labbox.errors import ConflictError, NotFoundError, UsageError
-from labbox.files import read_json, try_lock, write_json
+from labbox.errors import ConflictError, EngineError, NotFoundError, UsageError
+from labbox.files import locked, make_private_folder, read_json, remove_tree, try_lock, write_json
+from labbox.lightweight_modules import contextmanager
 from labbox.lightweight_typing import Iterator, NamedTuple
-from labbox.processes import ProcessIdentity, boot_id, is_alive
+from labbox.processes import ProcessIdentity, boot_id, open_process
 
+_FORGOTTEN_AFTER_SECONDS = 1.0
 _LOST_BY_CRASH = 137
 _LOST_BY_REBOOT = 255
 
@@ -38,6 +42,11 @@ class Container(NamedTuple):
         """True while its command runs or is about to be started again."""
         return self.state.status in {"running", "restarting"}
 
+    @property
+    def process(self) -> ProcessIdentity:
+        """Its process 1, as of the record."""
+        return ProcessIdentity(self.state.pid, self.state.start_ticks, self.state.boot_id)
+
 
 def check_name(name: str) -> str:
     """The name without docker's leading slash; UsageError when it is no name."""
@@ -50,40 +59,54 @@ def check_name(name: str) -> str:
 
 def create_record(containers_dir: str, spec: ContainerSpec, *, mode: str) -> Container:
     """Write a new container; ConflictError when its name is taken, and then nothing is left behind."""
-    os.makedirs(names_folder(containers_dir), mode=0o700, exist_ok=True)
+    make_private_folder(names_folder(containers_dir))
     folder = ContainerFolder(os.path.join(containers_dir, spec.id))
-    take_name(containers_dir, spec.name, spec.id)
     state = ContainerState(mode=mode)
     durable = not spec.auto_remove
-    try:
-        os.mkdir(folder.path, 0o700)
-        os.mkdir(folder.layer, 0o700)
-        os.mkdir(folder.merged, 0o700)
-        write_json(folder.specification, spec_to_document(spec), durable=durable)
-        write_json(folder.state, state_to_document(state), durable=durable)
-    except BaseException:
-        release_name(containers_dir, spec.name)
-        raise
+    os.mkdir(folder.path, 0o700)  # first: a name whose container has no folder is free for everybody
+    with locked(folder.lock):  # what is unfinished and not locked was left by a command that was killed
+        try:
+            take_name(containers_dir, spec.name, spec.id)
+        except BaseException:
+            remove_tree(folder.path)
+            raise
+        try:
+            os.mkdir(folder.layer, 0o700)
+            os.mkdir(folder.merged, 0o700)
+            write_json(folder.specification, spec_to_document(spec), durable=durable)
+            write_json(folder.state, state_to_document(state), durable=durable)
+        except BaseException:
+            remove_tree(folder.path)
+            release_name(containers_dir, spec.name)
+            raise
     return Container(spec, state, folder)
+
+
+def is_unfinished(path: str) -> bool:
+    """True for a container's folder that is being made, or whose making was cut short."""
+    folder = ContainerFolder(path)
+    if len(os.path.basename(path)) != 64 or os.path.exists(folder.state):
+        return False
+    try:
+        # Between a folder and its lock lie microseconds in which it looks forgotten.
+        return os.path.exists(folder.lock) or time() - os.stat(path).st_mtime > _FORGOTTEN_AFTER_SECONDS
+    except FileNotFoundError:
+        return False
 
 
 def take_name(containers_dir: str, name: str, container_id: str) -> None:
     """Reserve a name; a link left by a container that is gone is taken over."""
     path = os.path.join(names_folder(containers_dir), name)
-    while True:
-        try:
-            os.symlink(f"../{container_id}", path)
-        except FileExistsError:
-            holder = name_holder(containers_dir, name)
-            if holder is not None and os.path.exists(os.path.join(containers_dir, holder)):
-                raise ConflictError(
-                    f'Conflict. The container name "/{name}" is already in use by container "{holder}". You have to remove '
-                    "(or rename) that container to be able to reuse that name.",
-                    exit_code=125,
-                ) from None
-            release_name(containers_dir, name)
-        else:
-            return
+    with _changing_names(containers_dir):
+        holder = name_holder(containers_dir, name)
+        if holder is not None and os.path.exists(os.path.join(containers_dir, holder)):
+            raise ConflictError(
+                f'Conflict. The container name "/{name}" is already in use by container "{holder}". You have to remove '
+                "(or rename) that container to be able to reuse that name.",
+                exit_code=125,
+            )
+        _unlink_name(containers_dir, name)
+        os.symlink(f"../{container_id}", path)
 
 
 def name_holder(containers_dir: str, name: str) -> str | None:
@@ -96,20 +119,27 @@ def name_holder(containers_dir: str, name: str) -> str | None:
 
 def release_name(containers_dir: str, name: str) -> None:
     """Forget a name."""
-    try:
-        os.unlink(os.path.join(names_folder(containers_dir), name))
-    except FileNotFoundError:
-        return
+    with _changing_names(containers_dir):
+        _unlink_name(containers_dir, name)
 
 
 def release_names_of(containers_dir: str, container_id: str, *, likely: str) -> None:
-    """Forget the name a container has now: it may have been renamed since its record, with the `likely` one, was read."""
-    if name_holder(containers_dir, likely) == container_id:
-        release_name(containers_dir, likely)
-        return
-    for name in os.listdir(names_folder(containers_dir)):
-        if name_holder(containers_dir, name) == container_id:
-            release_name(containers_dir, name)
+    """Forget the name a container has now: `likely` that of its record, but it may have been renamed meanwhile."""
+    with _changing_names(containers_dir):
+        if name_holder(containers_dir, likely) == container_id:
+            _unlink_name(containers_dir, likely)
+            return
+        for name in os.listdir(names_folder(containers_dir)):
+            if name_holder(containers_dir, name) == container_id:
+                _unlink_name(containers_dir, name)
+
+
+def release_names_of_nobody(containers_dir: str) -> None:
+    """Forget names whose container is gone."""
+    with _changing_names(containers_dir):
+        for name in os.listdir(names_folder(containers_dir)):
+            if not os.path.exists(os.path.join(names_folder(containers_dir), name)):
+                _unlink_name(containers_dir, name)
 
 
 def write_state(container: Container, state: ContainerState) -> Container:
@@ -130,8 +160,10 @@ def read_record(containers_dir: str, container_id: str) -> Container | None:
     try:
         spec = spec_from_document(read_json(folder.specification))
         state = state_from_document(read_json(folder.state))
-    except (FileNotFoundError, NotADirectoryError, ValueError):
+    except (FileNotFoundError, NotADirectoryError):
         return None
+    except (ValueError, TypeError, LookupError, AttributeError, EngineError) as error:
+        return _damaged(folder, container_id, error)
     container = Container(spec, state, folder)
     return _set_right(container) if container.is_running else container
 
@@ -159,6 +191,37 @@ def find_record(containers_dir: str, name_or_id: str) -> Container:
     if container is None:
         raise NotFoundError(f"No such container: {name_or_id}", hint=_nearest_hint(containers_dir, name_or_id))
     return container
+
+
+def _damaged(folder: ContainerFolder, container_id: str, error: Exception) -> Container:
+    """What can be said of a container whose records cannot be read: it can be listed and removed, and nothing else."""
+    containers_dir = os.path.dirname(folder.path)
+    names = os.listdir(names_folder(containers_dir))
+    name = next((name for name in names if name_holder(containers_dir, name) == container_id), container_id[:12])
+    created = format_nanoseconds(os.stat(folder.path).st_mtime_ns)
+    spec = ContainerSpec(
+        id=container_id, name=name, image="", image_id="", diff_ids=(), created=created, command=("damaged",)
+    )  # fmt: skip
+    state = ContainerState(status="exited", exit_code=_LOST_BY_REBOOT, error=f"its records cannot be read: {error}")
+    return Container(spec, state, folder)
+
+
+@contextmanager
+def _changing_names(containers_dir: str) -> Iterator[None]:
+    """While the body runs nobody else takes or gives up a name: what was read of one stays true."""
+    descriptor = os.open(names_folder(containers_dir), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _unlink_name(containers_dir: str, name: str) -> None:
+    try:
+        os.unlink(os.path.join(names_folder(containers_dir), name))
+    except FileNotFoundError:
+        return
 
 
 def _ids_starting_with(containers_dir: str, prefix: str) -> list[str]:
@@ -192,7 +255,7 @@ def _set_right(container: Container) -> Container:
         state = container.state
         rebooted = state.boot_id != boot_id()
         if not rebooted:
-            _kill_leftover(ProcessIdentity(state.pid, state.start_ticks, state.boot_id))
+            _kill_leftover(container.process)
         return write_state(
             container,
             state._replace(
@@ -213,12 +276,11 @@ def _kill_leftover(process: ProcessIdentity) -> None:
     if process.pid == 0:
         return
     try:
-        descriptor = os.pidfd_open(process.pid)
+        descriptor = open_process(process)
     except ProcessLookupError:
         return
     try:
-        if is_alive(process):
-            os.kill(process.pid, 9)
+        os.kill(process.pid, 9)
     except ProcessLookupError:
         return
     finally:

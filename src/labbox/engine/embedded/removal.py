@@ -3,7 +3,7 @@
 import os
 
 from labbox.engine.embedded import records
-from labbox.engine.embedded.folders import ContainerFolder
+from labbox.engine.embedded.folders import ContainerFolder, names_folder
 from labbox.engine.embedded.records import Container
 from labbox.files import remove_tree, try_lock
 from labbox.linux.idmap import Identity, run_mapped
@@ -26,19 +26,22 @@ def delete_hidden(trash: str, identity: Identity) -> None:
     remove_tree(trash)
 
 
-def sweep_hidden(containers_dir: str, identity: Identity) -> None:
-    """Delete what a removal that was killed has left; one still at work holds its container's lock."""
+def sweep(containers_dir: str, identity: Identity) -> None:
+    """Delete what creations and removals that were killed have left; one still at work holds its container's lock."""
+    if not os.path.isdir(names_folder(containers_dir)):
+        return  # nothing was ever made here
     for name in os.listdir(containers_dir):
-        if not name.startswith(_TRASH):
+        path = os.path.join(containers_dir, name)
+        if not (name.startswith(_TRASH) or records.is_unfinished(path)):
             continue
-        trash = os.path.join(containers_dir, name)
         try:
-            lock = try_lock(ContainerFolder(trash).lock)
+            lock = try_lock(ContainerFolder(path).lock)
         except FileNotFoundError:
             continue
         if lock is not None:
             os.close(lock)
-            delete_hidden(trash, identity)
+            delete_hidden(path, identity)
+    records.release_names_of_nobody(containers_dir)
 
 
 def remove_volumes(container: Container, volumes_dir: str, identity: Identity) -> None:

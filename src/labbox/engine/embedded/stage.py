@@ -90,7 +90,7 @@ def _enter_root(plan: dict[str, Any]) -> None:
     if plan["working_dir"]:
         os.close(make_folder(root, plan["working_dir"]))
     if plan["read_only"]:
-        _seal(root)
+        _seal(root, devices=plan["root"]["devices"])
     os.fchdir(root)
     os.close(root)
     mounts.pivot_root(".", ".")
@@ -98,7 +98,10 @@ def _enter_root(plan: dict[str, Any]) -> None:
     os.chdir("/")
 
 
-def _seal(root: int) -> None:
-    """Make the root's own mount read-only, not what is mounted on it."""
-    flags = mounts.MS_REMOUNT | mounts.MS_BIND | mounts.MS_RDONLY
+def _seal(root: int, *, devices: bool) -> None:
+    """Make the root's own mount read-only, not what is mounted on it.
+
+    A remount replaces all flags of a mount (mount(2)): device nodes stay closed only when it says so again.
+    """
+    flags = mounts.MS_REMOUNT | mounts.MS_BIND | mounts.MS_RDONLY | (0 if devices else mounts.MS_NODEV)
     mounts.mount("none", f"/proc/self/fd/{root}", "none", flags)

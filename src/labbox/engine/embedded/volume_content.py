@@ -1,27 +1,34 @@
 """The first use of a volume: an empty one receives what the image has at that place, as docker does."""
 
+import fcntl
 import os
 import stat
 
 
 def fill_when_empty(source: int, volume: str) -> None:
     """Copy the content and the attributes of the folder behind descriptor `source` into an empty volume folder."""
-    target = os.open(volume, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+    # Of two containers that start at once the second waits. The lock lies outside of what containers can reach.
+    lock, target = os.open(os.path.dirname(volume), flags), os.open(volume, flags)
     try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
         if os.listdir(target):
             return
         _copy_attributes(source, target)
         _copy_entries(source, target)
     finally:
         os.close(target)
+        os.close(lock)
 
 
 def _copy_entries(source: int, target: int) -> None:
+    device = os.fstat(source).st_dev
     for name in os.listdir(source):
         status = os.stat(name, dir_fd=source, follow_symlinks=False)
         if stat.S_ISDIR(status.st_mode):
             os.mkdir(name, dir_fd=target)
-            _copy_folder(source, target, name)
+            if status.st_dev == device:  # else something is mounted there already: not the image's
+                _copy_folder(source, target, name)
         elif stat.S_ISREG(status.st_mode):
             _copy_file(source, target, name)
         elif stat.S_ISLNK(status.st_mode):

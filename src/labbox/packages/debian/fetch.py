@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from labbox.errors import DownloadError
+from labbox.files import make_private_folder
 from labbox.packages.debian.patience import Patience
 from labbox.packages.debian.transport import Transport
 
@@ -72,7 +73,7 @@ class Fetcher:
         self, wanted: Sequence[WantedFile], *, progress: ReportProgress = report_nothing
     ) -> dict[str, FetchedFile]:
         """Have every wanted file in the cache: sha256 → where it is. Raises DownloadError for the first that fails."""
-        os.makedirs(self._folder, exist_ok=True)
+        make_private_folder(self._folder)
         meter = _Meter(wanted, progress)
         ordered = sorted(wanted, key=lambda file: -file.size)
         with ThreadPoolExecutor(_CONNECTIONS, thread_name_prefix="fetch") as pool:

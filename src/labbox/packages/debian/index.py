@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from labbox.errors import DigestMismatchError
-from labbox.files import write_atomic
+from labbox.files import make_private_folder, write_atomic
 from labbox.packages.debian.control import parse_paragraph
 from labbox.packages.debian.relations import Alternatives, Relation, parse_relations
 
@@ -93,7 +93,7 @@ class IndexCache:
         try:
             return _read_cached(path, archive)
         except (OSError, ValueError, KeyError, TypeError):  # not there, or damaged: made again
-            os.makedirs(self._folder, exist_ok=True)
+            make_private_folder(self._folder)
         index = scan_index(decompress_index(fetch(), sha256), archive)
         summary = {
             "format": _FORMAT,

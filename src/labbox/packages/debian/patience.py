@@ -3,6 +3,7 @@
 import http.client
 import random
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -73,8 +74,4 @@ class Patience:
 
 
 def _is_hopeless(error: Exception) -> bool:
-    # An SSL error is an OSError with a reason of its own; a wrong certificate stays wrong.
-    return (
-        isinstance(error, (socket.gaierror, ConnectionRefusedError))
-        or type(error).__name__ == "SSLCertVerificationError"
-    )
+    return isinstance(error, (socket.gaierror, ConnectionRefusedError, ssl.SSLCertVerificationError))

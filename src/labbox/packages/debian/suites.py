@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from labbox.errors import DownloadError, SignatureError
-from labbox.files import locked, write_atomic
+from labbox.files import locked, make_private_folder, write_atomic
 from labbox.packages.debian.index import IndexCache, PackageIndex
 from labbox.packages.debian.mirrors import SECURITY, Mirrors
 from labbox.packages.debian.openpgp import verify_cleartext
@@ -132,7 +132,7 @@ class _SeenDates:
     """The newest date seen of each suite, so that a mirror cannot lead back to an index with known holes."""
 
     def __init__(self, folder: str) -> None:
-        os.makedirs(folder, exist_ok=True)
+        make_private_folder(folder)
         self._path = os.path.join(folder, "seen.json")
 
     def date_of(self, archive: str, suite: str) -> datetime | None:
