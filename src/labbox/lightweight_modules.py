@@ -1,8 +1,8 @@
 """`signal`, `socket`, `json` and `contextlib` without what the standard library wraps around their C halves.
 
-The Python halves import `enum`, `re`, `collections`, `functools` and `selectors`: 12 ms of every command and of each of a
-container's processes. Here are the same functions on plain numbers. To a type checker they are the ordinary modules.
-What differs: sockets are no context managers, `signal.Signals` does not exist, JSON is read and written without options.
+The Python halves import `enum`, `re`, `collections`, `functools` and `selectors`: 12 ms of every command and of each of
+a container's processes. Here are the same functions on plain numbers. To a type checker they are the ordinary modules.
+What differs: sockets are no context managers, `signal.Signals` does not exist, JSON knows no options.
 """
 
 from __future__ import annotations

@@ -138,7 +138,7 @@ CONTENT = encode_entry(FILE._replace(size_bytes=700)) + bytes(1024)
         ("truncated long name", extended(b"L", b"abc", size=600), "is truncated"),
     ],
 )  # fmt: skip
-def test_a_malformed_archive_is_refused(name: str, data: bytes, fault: str) -> None:  # noqa: ARG001
+def test_a_malformed_archive_is_refused(name: str, data: bytes, fault: str) -> None:
     with pytest.raises(ArchiveError) as caught:
         read_all(data)
     assert fault in caught.value.message

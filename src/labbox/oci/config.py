@@ -52,14 +52,14 @@ class ImageConfig(NamedTuple):
     working_dir: str = ""
     exposed_ports: tuple[str, ...] = ()
     volumes: tuple[str, ...] = ()
-    labels: Mapping[str, str] = {}
+    labels: Mapping[str, str] = {}  # noqa: RUF012  (never changed)
     stop_signal: str = ""
     healthcheck: Healthcheck | None = None
     shell: tuple[str, ...] = ()
     on_build: tuple[str, ...] = ()
     args_escaped: bool = False
-    extra: Mapping[str, Any] = {}
-    extra_runtime: Mapping[str, Any] = {}
+    extra: Mapping[str, Any] = {}  # noqa: RUF012  (never changed)
+    extra_runtime: Mapping[str, Any] = {}  # noqa: RUF012  (never changed)
 
     def with_layer(self, diff_id: Digest, history: History) -> "ImageConfig":
         """The configuration after one more layer on top."""

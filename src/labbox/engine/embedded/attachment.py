@@ -10,7 +10,7 @@ from labbox.engine.embedded.feed import Feed
 from labbox.engine.embedded.folders import ContainerFolder
 from labbox.errors import UsageError
 from labbox.lightweight_modules import ExitStack, contextmanager, json, signal, socket
-from labbox.lightweight_typing import Any, Callable, Iterator, NamedTuple
+from labbox.lightweight_typing import Any, Callable, Iterator, NamedTuple, Self
 from labbox.linux import terminals
 from labbox.linux.raw_terminal import raw_mode
 
@@ -41,7 +41,7 @@ class Attachment:
         self._waiting: list[tuple[int, bytes]] = []
         self._feed: Feed | None = None  # while bytes are carried: a signal must not cut another frame in two
 
-    def __enter__(self) -> "Attachment":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -199,7 +199,7 @@ class DetachKeys:
 
 
 def parse_detach_keys(text: str) -> bytes:
-    """docker's notation: comma-separated letters or `ctrl-X`; raises UsageError naming the part not understood."""
+    """Docker's notation: comma-separated letters or `ctrl-X`; raises UsageError naming the part not understood."""
     keys = bytearray()
     for part in text.split(","):
         letter = part.removeprefix("ctrl-")

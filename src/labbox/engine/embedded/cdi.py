@@ -7,6 +7,7 @@ the linker's cache become a library path; others concern privileges that a rootl
 import glob
 import json
 import os
+from itertools import pairwise
 from typing import Any
 
 from labbox.engine.embedded.operation import Operation
@@ -82,11 +83,14 @@ def _find(
 
 def _apply(edit: dict[str, Any], operations: list[Operation], environment: list[str]) -> None:
     environment.extend(edit.get("env") or [])
-    for node in edit.get("deviceNodes") or []:
-        operations.append(_bind(node.get("hostPath") or node["path"], node["path"], read_only=False))
-    for mount in edit.get("mounts") or []:
-        read_only = "ro" in (mount.get("options") or [])
-        operations.append(_bind(mount["hostPath"], mount["containerPath"], read_only=read_only))
+    operations += [
+        _bind(node.get("hostPath") or node["path"], node["path"], read_only=False)
+        for node in edit.get("deviceNodes") or []
+    ]
+    operations += [
+        _bind(mount["hostPath"], mount["containerPath"], read_only="ro" in (mount.get("options") or []))
+        for mount in edit.get("mounts") or []
+    ]
     for hook in edit.get("hooks") or []:
         _apply_hook(hook.get("args") or [], operations, environment)
 
@@ -103,7 +107,7 @@ def _apply_hook(arguments: list[str], operations: list[Operation], environment: 
 
 
 def _values(arguments: list[str], flag: str) -> list[str]:
-    following = [value for name, value in zip(arguments, arguments[1:], strict=False) if name == flag]
+    following = [value for name, value in pairwise(arguments) if name == flag]
     return following + [value.partition("=")[2] for value in arguments if value.startswith(f"{flag}=")]
 
 

@@ -131,7 +131,10 @@ class EmbeddedEngine:
         return connection
 
     def stop(self, container: Container, *, timeout_seconds: float | None = None, number: int | None = None) -> None:
-        """End a container by its stop signal, by SIGKILL after the time-out (negative: never). One that has ended is fine."""
+        """End a container by its stop signal, by SIGKILL after the time-out (negative: never).
+
+        One that has ended already is fine.
+        """
         spec = container.spec
         request = {
             "signal": int(getattr(signal, spec.stop_signal)) if number is None else number,

@@ -10,6 +10,7 @@ import select
 from labbox.engine.embedded import init, messages
 from labbox.engine.embedded.failures import exit_code_of, report_failure
 from labbox.engine.embedded.payload import make_payload
+from labbox.lightweight_modules import suppress
 from labbox.lightweight_typing import Any
 from labbox.linux import namespaces, terminals
 from labbox.linux.process import PR_SET_DUMPABLE, prctl, reset_signals
@@ -78,10 +79,8 @@ def _await_child(channel: messages.Channel, child: int, master: int) -> None:
             elif not _drain(master):
                 poller.unregister(master)
     _, status = os.waitpid(child, 0)
-    try:
+    with suppress(BrokenPipeError):
         messages.send(channel, "exited", exit_code_of(status))
-    except BrokenPipeError:
-        pass
     os._exit(0)
 
 

@@ -1,8 +1,8 @@
 """GPUs for a container without root: their device nodes, and the driver's libraries from the host.
 
 A description by the Container Device Interface (CDI: /etc/cdi, /var/run/cdi) is followed where the administrator has
-made one; else device nodes and driver libraries are looked for. No capability is needed, and no device cgroup, so that a
-GPU never disappears from a running container. Sources: the CDI specification 0.8; NVIDIA's list of driver libraries.
+made one; else device nodes and driver libraries are looked for. No capability is needed, and no device cgroup, so that
+a GPU never disappears from a running container. Sources: the CDI specification 0.8; NVIDIA's list of driver libraries.
 """
 
 import glob

@@ -11,7 +11,7 @@ from labbox.engine.embedded import messages
 from labbox.engine.embedded.failures import describe_failure, exit_code_of, raise_failure
 from labbox.engine.embedded.payload import Payload, make_payload, start_payload
 from labbox.errors import EngineError
-from labbox.lightweight_modules import signal
+from labbox.lightweight_modules import signal, suppress
 from labbox.lightweight_typing import Any
 from labbox.linux.idmap import Identity, IdRange, enter_user_namespace
 from labbox.linux.process import PR_SET_DUMPABLE, PR_SET_PDEATHSIG, close_from, prctl, set_process_name
@@ -60,7 +60,7 @@ def fork_payload(payload: Payload, standard: tuple[int, ...]) -> int:
         failure = file.read()
     if failure:
         os.waitpid(child, 0)
-        exit_code, text = marshal.loads(failure)
+        exit_code, text = marshal.loads(failure)  # noqa: S302  (written by our own process)
         raise_failure(exit_code, text)
     return child
 
@@ -100,10 +100,8 @@ def _open_terminal(channel: messages.Channel, payload: Payload) -> int:
     master, slave = terminals.open_terminal()
     messages.send(channel, "terminal", None, (master,))
     os.close(master)
-    try:
+    with suppress(OSError):  # with one id only the owner is right already
         os.fchown(slave, payload.user.uid, -1)
-    except OSError:
-        pass  # with one id only the owner is right already
     console = os.open("/dev/console", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
     os.close(console)
     mounts.mount(f"/dev/pts/{os.path.basename(os.ttyname(slave))}", "/dev/console", "none", mounts.MS_BIND)

@@ -58,7 +58,7 @@ def receive(channel: Channel) -> tuple[str, Any, list[int]] | None:
         if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
             whole = payload[: len(payload) - len(payload) % _INT.size]
             descriptors += [number for (number,) in _INT.iter_unpack(whole)]
-    name, value = marshal.loads(data)
+    name, value = marshal.loads(data)  # noqa: S302  (written by our own process)
     return name, value, descriptors
 
 
@@ -87,7 +87,7 @@ def receive_plan(channel: Channel) -> tuple[dict[str, Any], list[int]] | None:
         descriptors += following[2]
     os.lseek(file, 0, os.SEEK_SET)
     with open(file, "rb") as stream:
-        plan: dict[str, Any] = marshal.loads(stream.read())
+        plan: dict[str, Any] = marshal.loads(stream.read())  # noqa: S302  (written by our own process)
     return plan, descriptors
 
 

@@ -25,8 +25,8 @@ _MODES = ("root", "subuid", "single")
 def choose_identity(runtime_dir: str, *, wanted: str | None = None) -> Identity:
     """The best identity that really works: root, else subordinate ids, else one id.
 
-    `wanted` (setting `LABBOX_MODE`) names one and no other is tried. Raises UnsupportedError with the reason and the fix
-    when none works.
+    `wanted` (setting `LABBOX_MODE`) names one and no other is tried. Raises UnsupportedError with the reason and the
+    fix when none works.
     """
     if wanted and wanted not in _MODES:
         raise UsageError(f"unknown mode `{wanted}`", hint=f"choose one of {', '.join(_MODES)}")
@@ -62,7 +62,10 @@ def find_identity(wanted: str | None = None) -> Identity:
 
 
 def try_identity(identity: Identity) -> None:
-    """Enter the identity's namespaces in a child and mount something there; OSError or UnsupportedError where refused."""
+    """Enter the identity's namespaces in a child and mount something there.
+
+    Raises OSError or UnsupportedError where that is refused.
+    """
     if identity.mode == "root":
         run_in_child(_mount_something)
     else:

@@ -1,8 +1,8 @@
 """The monitor: one process per container, from its start to its end record.
 
 It starts the container's processes, carries bytes between them and whoever is attached, writes the log, serves the
-network relay, restarts by policy and, when all is over, writes how it ended. It holds the container's lock as long as it
-lives; when it dies the kernel kills the container with it (PR_SET_PDEATHSIG), so that nothing outlives its record.
+network relay, restarts by policy and, when all is over, writes how it ended. It holds the container's lock as long as
+it lives; when it dies the kernel kills the container with it (PR_SET_PDEATHSIG), so that nothing outlives its record.
 """
 
 import os
@@ -21,6 +21,7 @@ from labbox.engine.embedded.pipes import ContainerStreams
 from labbox.engine.embedded.records import Container
 from labbox.engine.embedded.timestamps import now_text
 from labbox.engine.specification import PortBinding
+from labbox.lightweight_modules import suppress
 from labbox.lightweight_typing import Any, NamedTuple, Protocol
 from labbox.linux import process
 from labbox.linux.idmap import Identity
@@ -209,10 +210,8 @@ class Monitor:
         self._stage_pidfd = os.pidfd_open(stage.pid)
         self._loop.watch(self._stage_pidfd, READABLE, self._stage_ended)
         _join_cgroups(self._equipment.plan["cgroups"], stage.pid)
-        try:
+        with suppress(BrokenPipeError):  # it has said why it cannot, or will be found ended
             messages.send_plan(stage.channel, self._equipment.plan, tuple(self._streams.child_descriptors))
-        except BrokenPipeError:
-            pass  # it has said why it cannot, or will be found ended
         self._streams.close_child_side()
         self._loop.watch(stage.channel.fileno(), READABLE, self._heard_from_inside)
 

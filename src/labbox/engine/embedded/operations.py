@@ -102,7 +102,10 @@ def _filesystem(root: int, *, kind: str, target: str, flags: int, options: str, 
 
 
 def _devices(root: int) -> None:
-    """Bind the harmless devices of the host into /dev and make the usual links; a device that is not what it says is refused."""
+    """Bind the harmless devices of the host into /dev and make the usual links.
+
+    A file of the host that is not the device it should be is refused.
+    """
     for name, numbers in _DEVICES.items():
         source = f"/dev/{name}"
         status = os.stat(source)

@@ -12,7 +12,7 @@ _INPUT_LIMIT = 1 << 18
 
 
 class ContainerStreams:
-    """Reads what the container writes and feeds its input, on the monitor's loop; every descriptor is closed by `close`.
+    """Reads what the container writes and feeds its input, on the monitor's loop; `close` closes every descriptor.
 
     `on_output(stream, data)` answers False to pause reading until `resume`. `on_input_room` is called when input that
     had been refused is welcome again.

@@ -140,7 +140,7 @@ def plan_exec_payload(spec: ContainerSpec, exec_spec: ExecSpec, facts: HostFacts
 
 
 def capability_mask(spec: ContainerSpec) -> int:
-    """docker's default set with `--cap-add` and `--cap-drop` applied; all of them when privileged.
+    """Docker's default set with `--cap-add` and `--cap-drop` applied; all of them when privileged.
 
     Raises EngineError for a name the kernel does not have.
     """

@@ -82,9 +82,24 @@ def _describe_identity(identity: Identity) -> Finding:
         "single": f"single: one id, container root is you ({user}); other owners are noted, not made",
     }
     if identity.mode == "single":
-        fix = f"for sudo and sshd in containers: sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 {user}"
+        first = _first_free_id()
+        ids = f"{first}-{first + 65535}"
+        fix = f"for sudo and sshd in containers: sudo usermod --add-subuids {ids} --add-subgids {ids} {user}"
         return Finding("identity", "degraded", texts["single"], fix)
     return Finding("identity", "ok", texts[identity.mode])
+
+
+def _first_free_id() -> int:
+    """The first id above every range that anybody has been given (subuid(5)), and never below 100000."""
+    ends = [100000]
+    for path in ("/etc/subuid", "/etc/subgid"):
+        try:
+            with open(path, encoding="utf-8") as file:
+                fields = [line.strip().split(":") for line in file]
+        except FileNotFoundError:
+            continue
+        ends += [int(entry[1]) + int(entry[2]) for entry in fields if len(entry) == 3 and entry[1].isdigit()]
+    return max(ends)
 
 
 def _probe_subordinate_ids(identity: Identity) -> Finding:

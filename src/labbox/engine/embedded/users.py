@@ -1,6 +1,6 @@
-"""Users of a container as its own /etc/passwd and /etc/group name them (passwd(5), group(5)); never through the C library.
+"""Users of a container as its own /etc/passwd and /etc/group name them (passwd(5), group(5)).
 
-Used between fork and exec in the container's root: the C library would load name-service modules of the image.
+Never through the C library: between fork and exec, in the container's root, that would load modules of the image.
 """
 
 import os

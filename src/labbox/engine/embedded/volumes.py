@@ -23,7 +23,8 @@ def volume_at(volumes_dir: str, name: str) -> Volume:
     """The volume of that name, whether it exists or not; UsageError for a name docker would refuse."""
     if not is_name(name):
         raise UsageError(
-            f"`{name}` includes invalid characters for a local volume name, only `[a-zA-Z0-9][a-zA-Z0-9_.-]` are allowed",
+            f"`{name}` includes invalid characters for a local volume name, "
+            "only `[a-zA-Z0-9][a-zA-Z0-9_.-]` are allowed",
             hint="give an absolute path (or ./folder) to mount a folder of the host",
         )
     return Volume(name=name, folder=os.path.join(volumes_dir, name))
