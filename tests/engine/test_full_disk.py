@@ -24,11 +24,12 @@ def small(lab: Lab, workplace: Workplace) -> Iterator[Lab]:
         file.truncate(SIZE)
     os.mkdir(home)
     subprocess.run(["mkfs.ext4", "-q", "-F", "-m", "0", image], check=True, capture_output=True)
-    mounted = subprocess.run(["mount", "-o", "loop", image, home], check=False, capture_output=True, text=True)
-    if mounted.returncode != 0:
-        pytest.skip(f"this machine has no loop devices: {mounted.stderr}")
+    mounted = subprocess.run(["mount", "-o", "loop", image, home], check=False, capture_output=True)
+    if mounted.returncode != 0:  # no loop devices here: memory is limited too
+        options = f"size={SIZE},mode=755"
+        subprocess.run(["mount", "-t", "tmpfs", "-o", options, "none", home], check=True, capture_output=True)
     try:
-        shutil.rmtree(os.path.join(home, "lost+found"))
+        shutil.rmtree(os.path.join(home, "lost+found"), ignore_errors=True)
         os.chown(home, lab.person.uid, lab.person.gid)
         made = Lab(lab.installation, lab.person, home, lab.mode)
         made.output("import", made.archive, TINY)

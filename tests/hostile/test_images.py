@@ -127,7 +127,7 @@ def test_a_device_made_in_the_container_cannot_be_opened(lab: Lab, place: str) -
 def test_a_device_in_an_image_cannot_be_opened(lab: Lab) -> None:
     image = import_hostile(lab, [Entry("kmsg", tarfile.CHRTYPE, device=(1, 11), mode=0o666)])
 
-    assert lab.run(image, "head", "-c", "1", "/kmsg").returncode != 0
+    assert lab.run(image, "head", "-c", "1", "/kmsg").stdout == ""  # without root an empty file stands in its place
 
 
 def test_a_setuid_file_of_an_image_is_out_of_reach_for_others(lab: Lab) -> None:

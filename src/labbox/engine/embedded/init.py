@@ -89,7 +89,7 @@ def _start_or_report(payload: Payload, standard: tuple[int, ...], writer: int) -
 def _become_command(channel: messages.Channel, payload: Payload, standard: tuple[int, ...]) -> None:
     """Without init: the command is process 1. The channel closes by itself when the program has been executed."""
     messages.send(channel, "starting")
-    start_payload(payload, standard, keep=channel.fileno())
+    start_payload(payload, standard, keep=channel.fileno(), dies_with_parent=True)
 
 
 def _open_terminal(channel: messages.Channel, payload: Payload) -> int:

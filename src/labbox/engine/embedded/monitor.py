@@ -30,6 +30,7 @@ from labbox.processes import identify, list_children
 _FIRST_DELAY_SECONDS = 0.1
 _LONGEST_DELAY_SECONDS = 60.0
 _LASTING_RUN_SECONDS = 10.0
+_SECONDS_BEFORE_PORTS_AGAIN = 1.0
 
 
 class Publisher(Protocol):
@@ -46,6 +47,10 @@ class Publisher(Protocol):
 
     def serve(self, pid: int, *, joins_user_namespace: bool) -> None:
         """Begin to pass connections on into the network of process `pid`."""
+
+    @property
+    def relay_pid(self) -> int:
+        """The process that serves; 0 when there is none."""
 
     def pause(self) -> None:
         """The container has ended; the ports stay taken."""
@@ -74,6 +79,7 @@ class Equipment(NamedTuple):
     plan: dict[str, Any]
     containers_dir: str
     volumes_dir: str
+    lock: int
     publisher: Publisher | None = None
     limits: Limits | None = None
 
@@ -93,6 +99,7 @@ class Monitor:
         self._supervisors: list[Any] = []  # OwnershipSupervisors, imported when there is one id only
         self._stage = 0
         self._stage_pidfd = -1
+        self._ports_pidfd = -1
         self._pid = 0
         self._pidfd = -1
         self._failure: tuple[int, str] | None = None
@@ -233,6 +240,7 @@ class Monitor:
                 assert self._streams is not None
                 self._streams.use_terminal(descriptors[0])
             case "started":
+                self._forget_channel()  # from here on the command runs: nothing from inside is believed any more
                 self._is_started()
             case "failed":
                 self._failure = (value[0], value[1])
@@ -293,11 +301,14 @@ class Monitor:
             reach_host=any(entry.endswith(":host-gateway") for entry in spec.extra_hosts),
         )
 
-    def _channel_closed(self) -> None:
+    def _forget_channel(self) -> None:
         assert self._channel is not None
         self._loop.unwatch(self._channel.fileno())
         self._channel.close()
         self._channel = None
+
+    def _channel_closed(self) -> None:
+        self._forget_channel()
         if self._stage:
             os.waitpid(self._stage, 0)
             self._stage = 0
@@ -307,9 +318,8 @@ class Monitor:
             self._is_started()
 
     def _is_started(self) -> None:
+        self._serve_ports()
         publisher = self._equipment.publisher
-        if publisher is not None:
-            publisher.serve(self._pid, joins_user_namespace=self._equipment.identity.mode != "root")
         state = self._container.state._replace(
             status="running",
             started_at=now_text(),
@@ -321,6 +331,27 @@ class Monitor:
         self._container = records.write_state(self._container, state)
         self._started_at = monotonic()
         self._clients.broadcast(frames.pack(frames.STARTED))
+
+    def _serve_ports(self) -> None:
+        """Start the process that passes connections on; one that dies is started again."""
+        publisher = self._equipment.publisher
+        if publisher is None or self._pid == 0:
+            return
+        publisher.serve(self._pid, joins_user_namespace=self._equipment.identity.mode != "root")
+        self._ports_pidfd = os.pidfd_open(publisher.relay_pid)
+        self._loop.watch(self._ports_pidfd, READABLE, self._ports_ended)
+
+    def _ports_ended(self, _events: int) -> None:
+        self._pause_ports()
+        self._loop.call_later(_SECONDS_BEFORE_PORTS_AGAIN, self._serve_ports)
+
+    def _pause_ports(self) -> None:
+        if self._equipment.publisher is None or self._ports_pidfd < 0:
+            return
+        self._loop.unwatch(self._ports_pidfd)
+        os.close(self._ports_pidfd)
+        self._ports_pidfd = -1
+        self._equipment.publisher.pause()
 
     def _output(self, stream: int, data: bytes) -> bool:
         self._log.write(stream, data)
@@ -351,8 +382,7 @@ class Monitor:
         self._relay = self._streams = None
         for supervisor in list(self._supervisors):
             self._dismiss(supervisor)
-        if self._equipment.publisher is not None:
-            self._equipment.publisher.pause()
+        self._pause_ports()
         if self._failure is None and self._should_restart(exit_code):
             self._restart_later(exit_code)
         else:
@@ -415,6 +445,7 @@ class Monitor:
         if trash is not None:
             removal.delete_hidden(trash, equipment.identity)
             removal.remove_volumes(self._container, equipment.volumes_dir, equipment.identity)
+        os.close(equipment.lock)  # all is put away; a client that reads slowly holds up nobody but itself
 
 
 def _join_cgroups(paths: list[str], pid: int) -> None:

@@ -49,6 +49,7 @@ def serve(assignment: Assignment, identity: Identity, stage: Departed) -> None:
         plan=assignment.plan,
         containers_dir=settings.containers_dir,
         volumes_dir=settings.volumes_dir,
+        lock=assignment.lock,
         publisher=assignment.publisher,
         limits=assignment.limits,
     )

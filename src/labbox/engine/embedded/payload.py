@@ -10,11 +10,13 @@ import resource
 
 from labbox.engine.embedded.users import ContainerUser, find_user
 from labbox.errors import CommandNotExecutableError, CommandNotFoundError, EngineError
+from labbox.lightweight_modules import signal
 from labbox.lightweight_typing import Any, NamedTuple
 from labbox.linux import capabilities, terminals
 from labbox.linux.process import (
     PR_SET_DUMPABLE,
     PR_SET_NO_NEW_PRIVS,
+    PR_SET_PDEATHSIG,
     close_from,
     prctl,
     reset_signals,
@@ -59,7 +61,7 @@ def make_payload(plan: dict[str, Any]) -> Payload:
     )
 
 
-def start_payload(payload: Payload, standard: tuple[int, ...], *, keep: int) -> None:
+def start_payload(payload: Payload, standard: tuple[int, ...], *, keep: int, dies_with_parent: bool = False) -> None:
     """Become the program. Never returns normally: raises EngineError or OSError when a step is refused.
 
     `standard` becomes descriptors 0, 1 and 2; `keep` stays open until the program is executed (it is close-on-exec).
@@ -70,6 +72,8 @@ def start_payload(payload: Payload, standard: tuple[int, ...], *, keep: int) -> 
     reset_signals()
     _set_limits(payload.limits)
     _drop_privileges(payload)
+    if dies_with_parent:
+        prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # changing credentials has reset it
     _change_folder(payload.working_dir)
     _execute(payload.command, payload.environment)
 

@@ -67,6 +67,11 @@ class PortPublisher:
         for entry in self._sockets:
             entry.socket.close()
 
+    @property
+    def relay_pid(self) -> int:
+        """The process that serves; 0 when there is none."""
+        return self._relay
+
     def serve(self, pid: int, *, joins_user_namespace: bool) -> None:
         """Pass connections on into the network of process `pid`, until `pause`."""
         owners = SocketOwners()
