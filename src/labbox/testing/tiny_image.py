@@ -45,14 +45,14 @@ _FILES = {
 }
 
 
-def write_tiny_image(stream: IO[bytes]) -> None:
-    """Write the root file system as a tar archive; raises FileNotFoundError when this host has no shell to copy."""
+def write_tiny_image(stream: IO[bytes], *, prefer_busybox: bool = True) -> None:
+    """Write the root file system as a tar archive; raises FileNotFoundError when this host lacks a program to copy."""
     with tarfile.open(fileobj=stream, mode="w|", format=tarfile.PAX_FORMAT) as archive:
         for name, (mode, owner) in _FOLDERS.items():
             _add(archive, name, tarfile.DIRTYPE, mode=mode, owner=owner)
         for name, (text, mode, owner) in _FILES.items():
             _add(archive, name, tarfile.REGTYPE, text.encode(), mode=mode, owner=owner)
-        busybox = find_static_busybox()
+        busybox = find_static_busybox() if prefer_busybox else None
         if busybox is not None:
             _add_busybox(archive, busybox)
         else:
