@@ -91,7 +91,7 @@ def test_a_name_is_given_once(lab: Lab) -> None:
     lab.output("create", "--name", "one", TINY, "true")
     second = lab("create", "--name", "one", TINY, "true")
 
-    assert second.returncode == 125
+    assert second.returncode == 1
     assert 'The container name "/one" is already in use' in second.stderr
     assert len(lab.output("ps", "-aq").split()) == 1
 
