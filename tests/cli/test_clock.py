@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labbox.cli.clock import parse_duration, parse_moment, parse_rfc3339, seconds_since
+from labbox.cli.clock import parse_duration, parse_moment, parse_moment_nanoseconds, parse_rfc3339, seconds_since
 from labbox.errors import UsageError
 
 NOW = 1_800_000_000.0
@@ -52,3 +52,9 @@ def test_what_never_happened_was_no_time_ago() -> None:
 def test_any_text_is_a_moment_or_refused(text: str) -> None:
     with contextlib.suppress(UsageError):
         parse_moment(text, NOW)
+
+
+def test_a_moment_is_exact_to_the_nanosecond() -> None:
+    assert parse_moment_nanoseconds("2026-11-22T17:04:42.780857411Z", 0) == 1795367082_780857411
+    assert parse_moment_nanoseconds("1795367082.780857411", 0) == 1795367082_780857411
+    assert parse_moment_nanoseconds("2s", 5_000_000_007) == 3_000_000_007

@@ -170,7 +170,8 @@ class Lab:
             self._wipe()
 
     def _wipe(self) -> None:
-        """Whatever a failed test has left: the next one starts clean."""
+        """Whatever a failed test has left, and the folders it shared: the next one starts clean."""
+        shutil.rmtree(os.path.join(self.home, "shared"), ignore_errors=True)
         for entry in leaks.entries_below(self.home):
             path = os.path.join(self.home, entry)
             if os.path.islink(path) or os.path.isfile(path):

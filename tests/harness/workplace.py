@@ -1,6 +1,7 @@
 """The folder of one test session: a readable copy of labbox, the tiny image, and a laboratory per mode."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from harness.people import (
 )
 from labbox.testing.tiny_image import write_tiny_image
 
+_FOLDER = re.compile(r"lbt-(\d+)-")
 MODES = ("root", "subuid", "single")
 
 
@@ -27,7 +29,8 @@ class Workplace:
     """Makes what the session needs when it is first asked for, and removes it in the end."""
 
     def __init__(self) -> None:
-        self.folder = tempfile.mkdtemp(prefix="lbt-", dir="/tmp")  # short: a socket's path has 108 bytes
+        _remove_forgotten_folders()
+        self.folder = tempfile.mkdtemp(prefix=f"lbt-{os.getpid()}-", dir="/tmp")  # short: a socket's path has 108 bytes
         os.chmod(self.folder, 0o755)
         self._source = os.path.join(self.folder, "source")
         shutil.copytree(
@@ -90,6 +93,14 @@ class Workplace:
             if _can_execute(person, python):
                 return Installation(self._source, python, self.archive)
         raise LookupError(f"no Python from 3.11 on that user {person.name} may execute")
+
+
+def _remove_forgotten_folders() -> None:
+    """Delete the folders of sessions that were killed, as far as they are this user's to delete."""
+    for name in os.listdir("/tmp"):
+        match = _FOLDER.match(name)
+        if match and not os.path.exists(f"/proc/{match[1]}"):
+            shutil.rmtree(os.path.join("/tmp", name), ignore_errors=True)
 
 
 def _this_person(mode: str) -> Person:

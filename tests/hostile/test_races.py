@@ -32,7 +32,7 @@ def test_cp_into_a_container_that_swaps_links_writes_nothing_outside(lab: Lab, b
 
 def test_cp_out_of_a_container_that_swaps_links_reads_nothing_outside(lab: Lab, bait: str) -> None:
     lab.start("--name", "swapper", TINY, "sh", "-c", SWAP.format(target=bait, place="/place"))
-    target = lab.folder("copied")
+    target = lab.folder("copied-out")
 
     for number in range(ROUNDS):
         lab("cp", "swapper:/place/secret", os.path.join(target, f"got{number}"))

@@ -11,6 +11,11 @@ _DURATION_SECONDS = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h
 
 def parse_rfc3339(text: str) -> float:
     """Seconds since 1970 of a time as containers record it; raises UsageError when it is no time."""
+    return parse_rfc3339_nanoseconds(text) / 1e9
+
+
+def parse_rfc3339_nanoseconds(text: str) -> int:
+    """As `parse_rfc3339`, to the nanosecond: a floating-point number cannot hold one of today's times exactly."""
     date, _, clock = text.partition("T")
     clock, offset_seconds = _split_offset(clock)
     whole, _, fraction = clock.partition(".")
@@ -20,7 +25,7 @@ def parse_rfc3339(text: str) -> float:
     if days is None or parts is None or not _is_time(days, parts) or not (fraction or "0").isdecimal():
         raise UsageError(f'failed to parse value as time or duration: "{text}"')
     seconds = _days_since_1970(*days) * 86400 + parts[0] * 3600 + parts[1] * 60 + parts[2] - offset_seconds
-    return seconds + float(f"0.{fraction or 0}")
+    return seconds * 1_000_000_000 + _nanoseconds(fraction)
 
 
 def parse_moment(text: str, now: float) -> float:
@@ -29,6 +34,15 @@ def parse_moment(text: str, now: float) -> float:
         return float(text)
     duration = parse_duration(text)
     return parse_rfc3339(text) if duration is None else now - duration
+
+
+def parse_moment_nanoseconds(text: str, now_ns: int) -> int:
+    """As `parse_moment`, to the nanosecond."""
+    if text.isascii() and text.replace(".", "", 1).isdigit():
+        whole, _, fraction = text.partition(".")
+        return int(whole or 0) * 1_000_000_000 + _nanoseconds(fraction)
+    duration = parse_duration(text)
+    return parse_rfc3339_nanoseconds(text) if duration is None else now_ns - int(duration * 1e9)
 
 
 def parse_duration(text: str) -> float | None:
@@ -54,6 +68,11 @@ def seconds_since(text: str, now: float) -> float | None:
 def show_local(text: str) -> str:
     """A recorded time in docker's CreatedAt spelling, in this machine's time zone: `2026-11-22 17:04:42 +0000 UTC`."""
     return time.strftime("%Y-%m-%d %H:%M:%S %z %Z", time.localtime(parse_rfc3339(text)))
+
+
+def _nanoseconds(fraction: str) -> int:
+    """What stands behind the point of a number of seconds."""
+    return int(fraction[:9].ljust(9, "0"))
 
 
 def _split_offset(clock: str) -> tuple[str, int]:

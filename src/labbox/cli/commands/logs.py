@@ -5,7 +5,7 @@ import time
 from typing import BinaryIO
 
 from labbox.actions.read_logs import LineAssembler, LogLine, follow_records, read_lines
-from labbox.cli.clock import parse_moment
+from labbox.cli.clock import parse_moment_nanoseconds
 from labbox.cli.flags import Arguments, Command, Flag
 from labbox.cli.session import open_engine
 from labbox.engine.embedded.engine import EmbeddedEngine
@@ -94,7 +94,7 @@ def _moment(arguments: Arguments, name: str) -> int | None:
     if text is None:
         return None
     try:
-        return int(parse_moment(text, time.time()) * 1_000_000_000)
+        return parse_moment_nanoseconds(text, time.time_ns())
     except UsageError as error:
         raise UsageError(f'invalid value for "{name}": {error.message}', exit_code=1) from error
 
