@@ -16,7 +16,7 @@ _ALLOWED_SKIPS = os.path.join(os.path.dirname(__file__), "allowed_skips.txt")
 
 @pytest.fixture(scope="session")
 def workplace() -> Iterator[Workplace]:
-    """The folder of this session."""
+    """The folder of this test run."""
     made = Workplace()
     yield made
     made.close()

@@ -11,14 +11,14 @@ from harness.modes import many_ids
 def test_a_folder_of_the_host_is_mounted_and_written_through(lab: Lab) -> None:
     folder = lab.folder()
 
-    lab.shell("echo made > /work/inside", "-v", f"{folder}:/work")
+    lab.shell("echo made > /mnt/inside", "-v", f"{folder}:/mnt")
 
     with open(os.path.join(folder, "inside"), encoding="ascii") as file:
         assert file.read() == "made\n"
 
 
 def test_a_read_only_mount_refuses_writing(lab: Lab) -> None:
-    done = lab.run("-v", f"{lab.folder()}:/work:ro", TINY, "touch", "/work/inside")
+    done = lab.run("-v", f"{lab.folder()}:/mnt:ro", TINY, "touch", "/mnt/inside")
 
     assert done.returncode == 1
     assert "Read-only file system" in done.stderr

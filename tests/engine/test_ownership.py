@@ -15,7 +15,7 @@ def test_files_of_developer_in_a_mounted_folder_are_yours(lab: Lab, user: str) -
         user = "developer"
     folder = lab.folder()
 
-    lab.shell("touch /work/made", "-u", user, "-v", f"{folder}:/work")
+    lab.shell("touch /mnt/made", "-u", user, "-v", f"{folder}:/mnt")
 
     status = os.stat(os.path.join(folder, "made"))
     assert (status.st_uid, status.st_gid) == (lab.person.uid, lab.person.gid)
@@ -33,7 +33,7 @@ def test_other_owners_are_subordinate_ids_on_the_host(lab: Lab) -> None:
     folder = lab.folder("roots")
     os.chmod(folder, 0o777)
 
-    lab.shell("touch /work/roots", "-v", f"{folder}:/work")
+    lab.shell("touch /mnt/roots", "-v", f"{folder}:/mnt")
 
     owner = os.stat(os.path.join(folder, "roots")).st_uid
     assert owner not in {0, lab.person.uid}
@@ -43,7 +43,7 @@ def test_other_owners_are_subordinate_ids_on_the_host(lab: Lab) -> None:
 def test_with_one_id_root_inside_is_you_on_the_host(lab: Lab) -> None:
     folder = lab.folder("roots")
 
-    lab.shell("touch /work/roots", "-v", f"{folder}:/work")
+    lab.shell("touch /mnt/roots", "-v", f"{folder}:/mnt")
 
     assert os.stat(os.path.join(folder, "roots")).st_uid == lab.person.uid
 
@@ -53,8 +53,8 @@ def test_an_idmapped_mount_makes_roots_files_developers(lab: Lab) -> None:
     folder = lab.folder("mapped")
 
     shown = lab.shell(
-        "stat -c %u /work; touch /work/made; stat -c %u /work/made", "-u", "1000", "--mount",
-        f"type=bind,source={folder},target=/work,idmapped",
+        "stat -c %u /mnt; touch /mnt/made; stat -c %u /mnt/made", "-u", "1000", "--mount",
+        f"type=bind,source={folder},target=/mnt,idmapped",
     )  # fmt: skip
 
     assert shown.split() == ["1000", "1000"]

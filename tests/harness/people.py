@@ -25,7 +25,7 @@ def current_person() -> Person:
 
 
 def make_person(letter: str, *, subordinate_ids: bool) -> Person:
-    """A new user, named after this session's process, with or without subordinate ids."""
+    """A new user, named after this test run's process, with or without subordinate ids."""
     name = f"lbt{os.getpid()}{letter}"
     none = [] if subordinate_ids else ["-K", "SUB_UID_COUNT=0", "-K", "SUB_GID_COUNT=0"]
     _change_users("useradd", "--no-create-home", "--home-dir", "/nonexistent", "--shell", "/bin/sh", *none, name)

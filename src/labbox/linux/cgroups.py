@@ -260,7 +260,7 @@ def _delegated_parent(hierarchy: Hierarchy, served: frozenset[str]) -> str:
             return parent
         relative = os.path.dirname(relative)
     raise NoGroupError(
-        f"this session's control group {hierarchy.own_group} is not delegated to this user",
+        f"the control group of this login, {hierarchy.own_group}, is not delegated to this user",
         "Start it in a group of your own: systemd-run --user --scope labbox run …",
     )
 
