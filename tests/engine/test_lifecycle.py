@@ -97,7 +97,7 @@ def test_rm_refuses_a_running_container_and_force_removes_it(lab: Lab) -> None:
     assert "running" in refused.stderr
     lab.output("rm", "-f", "box")
     assert not lab.exists("box")
-    assert not lab.processes()
+    wait_until(lambda: not lab.processes())
 
 
 def test_rm_of_an_unknown_container_names_it(lab: Lab) -> None:
@@ -142,7 +142,7 @@ def test_always_restarts_until_it_is_stopped(lab: Lab, policy: str) -> None:
     lab.output("stop", "box")
 
     assert lab.record("box")["status"] == "exited"
-    assert not lab.processes()
+    wait_until(lambda: not lab.processes())
 
 
 def test_the_writable_layer_survives_a_stop(lab: Lab) -> None:
