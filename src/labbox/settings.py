@@ -12,6 +12,7 @@ class Settings(NamedTuple):
     data_dir: str
     runtime_dir: str
     config_file: str
+    own_cache_dir: str = ""
 
     @property
     def store_dir(self) -> str:
@@ -31,7 +32,7 @@ class Settings(NamedTuple):
     @property
     def cache_dir(self) -> str:
         """What can be fetched or computed again."""
-        return os.path.join(self.data_dir, "cache")
+        return self.own_cache_dir or os.path.join(self.data_dir, "cache")
 
     @property
     def tmp_dir(self) -> str:
@@ -40,15 +41,21 @@ class Settings(NamedTuple):
 
 
 def load_settings(environment: Mapping[str, str]) -> Settings:
-    """Folders by the XDG Base Directory Specification; `LABBOX_HOME` moves everything into one folder."""
+    """Folders by the XDG Base Directory Specification; `LABBOX_HOME` moves everything into one folder.
+
+    `LABBOX_CACHE` moves what was downloaded, so that several homes of one user may share it.
+    """
     home = environment.get("HOME") or os.path.expanduser("~")
     everything = environment.get("LABBOX_HOME")
+    cache = environment.get("LABBOX_CACHE")
+    own_cache_dir = os.path.abspath(cache) if cache else ""
     if everything:
         top = os.path.abspath(everything)
         return Settings(
             data_dir=os.path.join(top, "data"),
             runtime_dir=os.path.join(top, "run"),
             config_file=os.path.join(top, "config.toml"),
+            own_cache_dir=own_cache_dir,
         )
     data_home = environment.get("XDG_DATA_HOME") or os.path.join(home, ".local", "share")
     config_home = environment.get("XDG_CONFIG_HOME") or os.path.join(home, ".config")
@@ -56,6 +63,7 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
         data_dir=os.path.join(data_home, "labbox"),
         runtime_dir=_runtime_dir(environment.get("XDG_RUNTIME_DIR")),
         config_file=os.path.join(config_home, "labbox", "config.toml"),
+        own_cache_dir=own_cache_dir,
     )
 
 

@@ -11,10 +11,10 @@ from labbox.lock.fetch_system import fetch_system
 from labbox.lock.resolve_system import lock_addition, lock_system
 from labbox.lock.system import SystemLock
 from labbox.packages.debian.archive import Archive
-from labbox.packages.debian.patience import Patience
 from labbox.packages.debian.releases import DebianRelease
 from labbox.packages.debian.suites import Suite
-from labbox.packages.debian.transport import Transport
+from labbox.packages.patience import Patience
+from labbox.packages.transport import Transport
 from packages.debian.archive_server import ArchiveServer
 from packages.debian.paragraphs import index_of, paragraph
 

@@ -5,8 +5,8 @@ from datetime import datetime
 
 from labbox.lock.system import LockedDeb, SystemLock
 from labbox.packages.debian.archive import Archive
-from labbox.packages.debian.fetch import FetchedFile, ReportProgress, WantedFile, report_nothing
 from labbox.packages.debian.mirrors import locate_by_hash
+from labbox.packages.fetch import FetchedFile, ReportProgress, WantedFile, report_nothing
 
 _ANSWER_LIMIT = 4 << 20
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from labbox.packages.debian.transport import Transport
+from labbox.packages.transport import Transport
 from packages.debian.archive_server import ArchiveServer
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from labbox.errors import DownloadError
-from labbox.packages.debian.fetch import Fetcher, Progress, WantedFile
-from labbox.packages.debian.patience import Patience
-from labbox.packages.debian.transport import Transport
+from labbox.packages.fetch import Fetcher, Progress, WantedFile
+from labbox.packages.patience import Patience
+from labbox.packages.transport import Transport
 from packages.debian.archive_server import ArchiveServer
 
 _CONTENT = os.urandom(300_000)
@@ -26,7 +26,7 @@ def _fetcher(folder: Path, transport: Transport) -> Fetcher:
 
 
 def _parts(folder: Path) -> list[str]:
-    return [name for name in os.listdir(folder / "debs" / "sha256") if name.endswith(".part")]
+    return [name for name in os.listdir(folder) if name.endswith(".part")]
 
 
 def test_a_file_is_fetched_checked_and_kept(server: ArchiveServer, tmp_path: Path, transport: Transport) -> None:
@@ -98,7 +98,7 @@ def test_a_download_that_was_cut_off_goes_on_where_it_stopped(
 
 def test_a_part_left_by_a_killed_command_is_used(server: ArchiveServer, tmp_path: Path, transport: Transport) -> None:
     server.files["/a"] = _CONTENT
-    folder = tmp_path / "debs" / "sha256"
+    folder = tmp_path
     folder.mkdir(parents=True)
     (folder / f"{_SHA256}.part").write_bytes(_CONTENT[:12345])
     _fetcher(tmp_path, transport).fetch_all([_wanted(f"{server.url}/a")])
@@ -107,7 +107,7 @@ def test_a_part_left_by_a_killed_command_is_used(server: ArchiveServer, tmp_path
 
 def test_a_wrong_part_is_thrown_away(server: ArchiveServer, tmp_path: Path, transport: Transport) -> None:
     server.files["/a"] = server.files["/b"] = _CONTENT
-    folder = tmp_path / "debs" / "sha256"
+    folder = tmp_path
     folder.mkdir(parents=True)
     (folder / f"{_SHA256}.part").write_bytes(b"x" * 1000)
     found = _fetcher(tmp_path, transport).fetch_all([_wanted(f"{server.url}/a", f"{server.url}/b")])[_SHA256]

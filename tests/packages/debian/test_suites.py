@@ -5,10 +5,10 @@ import pytest
 
 from labbox.errors import DownloadError, SignatureError
 from labbox.packages.debian.mirrors import DEBIAN, SECURITY
-from labbox.packages.debian.patience import Patience
 from labbox.packages.debian.releases import DebianRelease, find_release
 from labbox.packages.debian.suites import SuiteReader
-from labbox.packages.debian.transport import Transport
+from labbox.packages.patience import Patience
+from labbox.packages.transport import Transport
 from packages.debian.archive_server import ArchiveServer
 from packages.debian.paragraphs import paragraph
 from packages.debian.signing import archive_key

@@ -1,15 +1,16 @@
 """The Debian archive as seen from here: its mirrors, the connections to them, and what was fetched before."""
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from labbox.packages.debian.fetch import Fetcher
 from labbox.packages.debian.mirrors import Mirrors, find_mirrors
-from labbox.packages.debian.patience import Patience
 from labbox.packages.debian.suites import SuiteReader
-from labbox.packages.debian.transport import Transport
+from labbox.packages.fetch import Fetcher
+from labbox.packages.patience import Patience
+from labbox.packages.transport import Transport
 
 _SNAPSHOT_CONNECTIONS = 2  # it refuses those who ask for more at once
 
@@ -31,7 +32,7 @@ class Archive:
 
     def fetcher(self) -> Fetcher:
         """A fetcher of package files."""
-        return Fetcher(self.cache_dir, self.transport, self.patience)
+        return Fetcher(os.path.join(self.cache_dir, "debs", "sha256"), self.transport, self.patience)
 
 
 @contextmanager

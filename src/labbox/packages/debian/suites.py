@@ -13,11 +13,11 @@ from labbox.files import locked, make_private_folder, write_atomic
 from labbox.packages.debian.index import IndexCache, PackageIndex
 from labbox.packages.debian.mirrors import SECURITY, Mirrors
 from labbox.packages.debian.openpgp import verify_cleartext
-from labbox.packages.debian.patience import Patience
 from labbox.packages.debian.release import IndexFile, Release, check_release, parse_release
 from labbox.packages.debian.releases import DebianRelease
-from labbox.packages.debian.transport import Transport
 from labbox.packages.debian.trusted_keys import PublicKey, load_archive_keys
+from labbox.packages.patience import Patience
+from labbox.packages.transport import Transport
 
 _INRELEASE_LIMIT = 8 << 20
 _PACKAGES_LIMIT = 256 << 20

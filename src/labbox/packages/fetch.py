@@ -17,8 +17,8 @@ from typing import NamedTuple
 
 from labbox.errors import DownloadError
 from labbox.files import make_private_folder
-from labbox.packages.debian.patience import Patience
-from labbox.packages.debian.transport import Transport
+from labbox.packages.patience import Patience
+from labbox.packages.transport import Transport
 
 _CONNECTIONS = 8
 _CHUNK = 256 * 1024
@@ -58,10 +58,10 @@ def report_nothing(_progress: Progress) -> None:
 
 
 class Fetcher:
-    """Fetches files into the cache folder `<cache_dir>/debs/sha256`."""
+    """Fetches files into a cache folder, where each has its sha256 as its name."""
 
-    def __init__(self, cache_dir: str, transport: Transport, patience: Patience) -> None:
-        self._folder = os.path.join(cache_dir, "debs", "sha256")
+    def __init__(self, folder: str, transport: Transport, patience: Patience) -> None:
+        self._folder = folder
         self._transport = transport
         self._patience = patience
 

@@ -12,7 +12,7 @@ from typing import TypeVar
 from urllib.parse import urlsplit
 
 from labbox.errors import DownloadError
-from labbox.packages.debian.transport import StatusError
+from labbox.packages.transport import StatusError
 
 _ATTEMPTS = 4
 _ATTEMPTS_WITHOUT_ANSWER = 2  # each has waited for the whole time limit

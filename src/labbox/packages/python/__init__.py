@@ -1,0 +1,1 @@
+"""Python packages elsewhere: asks uv what is wanted and the index where it is; never installs."""
