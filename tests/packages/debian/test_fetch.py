@@ -98,18 +98,14 @@ def test_a_download_that_was_cut_off_goes_on_where_it_stopped(
 
 def test_a_part_left_by_a_killed_command_is_used(server: ArchiveServer, tmp_path: Path, transport: Transport) -> None:
     server.files["/a"] = _CONTENT
-    folder = tmp_path
-    folder.mkdir(parents=True)
-    (folder / f"{_SHA256}.part").write_bytes(_CONTENT[:12345])
+    (tmp_path / f"{_SHA256}.part").write_bytes(_CONTENT[:12345])
     _fetcher(tmp_path, transport).fetch_all([_wanted(f"{server.url}/a")])
     assert server.ranges == ["bytes=12345-"]
 
 
 def test_a_wrong_part_is_thrown_away(server: ArchiveServer, tmp_path: Path, transport: Transport) -> None:
     server.files["/a"] = server.files["/b"] = _CONTENT
-    folder = tmp_path
-    folder.mkdir(parents=True)
-    (folder / f"{_SHA256}.part").write_bytes(b"x" * 1000)
+    (tmp_path / f"{_SHA256}.part").write_bytes(b"x" * 1000)
     found = _fetcher(tmp_path, transport).fetch_all([_wanted(f"{server.url}/a", f"{server.url}/b")])[_SHA256]
     assert Path(found.path).read_bytes() == _CONTENT
 
