@@ -78,7 +78,7 @@ def _spec(arguments: Arguments, image: str) -> ContainerSpec:
 def _add_mounts(spec: ContainerSpec, arguments: Arguments) -> ContainerSpec:
     mounts: list[Mount] = []
     if arguments.is_set("volume"):
-        from labbox.cli.values.volumes import parse_volume
+        from labbox.engine.notation.volumes import parse_volume
 
         mounts += [parse_volume(text) for text in arguments.texts("volume")]
     if arguments.is_set("mount"):
@@ -99,7 +99,8 @@ def _add_mounts(spec: ContainerSpec, arguments: Arguments) -> ContainerSpec:
 def _add_network(spec: ContainerSpec, arguments: Arguments) -> ContainerSpec:
     names = {"net", "network", "publish", "expose", "add-host", "dns"} & arguments.given.keys()
     if names:
-        from labbox.cli.values import networks, ports
+        from labbox.cli.values import networks
+        from labbox.engine.notation import ports
 
         address = ports.EVERY_ADDRESS if arguments.switch("share") else ports.LOCAL_ADDRESS
         parsed = [ports.parse_published(text, default_address=address) for text in arguments.texts("publish")]

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from labbox.cli.values.fields import split_fields
 from labbox.cli.values.mounts import parse_mount
 from labbox.cli.values.tmpfs import parse_tmpfs
-from labbox.cli.values.volumes import parse_volume
+from labbox.engine.notation.volumes import parse_volume
 from labbox.engine.specification import Mount
 from labbox.errors import UsageError
 

@@ -4,7 +4,7 @@ from labbox.actions.volumes import create_volume
 from labbox.cli.flags import Arguments, Command, Flag
 from labbox.cli.session import open_engine
 from labbox.cli.values.labels import parse_label
-from labbox.cli.values.volumes import check_volume_name
+from labbox.engine.notation.volumes import check_volume_name
 from labbox.errors import LabboxError, UsageError
 
 COMMAND = Command(

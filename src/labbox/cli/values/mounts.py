@@ -5,8 +5,8 @@ import os
 from labbox.cli.flags import parse_switch
 from labbox.cli.humanize import parse_size
 from labbox.cli.values.fields import split_fields
-from labbox.cli.values.paths import check_target
-from labbox.cli.values.volumes import check_volume_name
+from labbox.engine.notation.paths import check_target
+from labbox.engine.notation.volumes import check_volume_name
 from labbox.engine.specification import Mount
 from labbox.errors import UsageError
 

@@ -1,7 +1,7 @@
 """`--tmpfs /path:size=64m,mode=1777` (docker's daemon takes the options of mount(8))."""
 
 from labbox.cli.humanize import parse_size
-from labbox.cli.values.paths import check_target
+from labbox.engine.notation.paths import check_target
 from labbox.engine.specification import Mount
 from labbox.errors import UsageError
 

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labbox.cli.values.ports import parse_exposed, parse_published
+from labbox.engine.notation.ports import parse_exposed, parse_published
 from labbox.engine.specification import PortBinding
 from labbox.errors import UsageError
 

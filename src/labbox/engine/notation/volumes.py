@@ -2,7 +2,7 @@
 
 import os
 
-from labbox.cli.values.paths import check_target, is_host_path
+from labbox.engine.notation.paths import check_target, is_host_path
 from labbox.engine.specification import Mount
 from labbox.errors import UsageError
 

@@ -55,7 +55,7 @@ def _parse_address(text: str) -> str:
     if not text:
         return ""
     address = text[1:-1] if text.startswith("[") and text.endswith("]") else text
-    import socket
+    import socket  # noqa: PLC0415  (most ports are published without an address)
 
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     try:

@@ -1,0 +1,1 @@
+"""Docker's way to write mounts and ports, parsed into the values of a specification; never looks at the host."""
