@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
 
+from labbox.build.children import Report
 from labbox.build.debian.assemble import assemble_system
 from labbox.build.debian.chamber import call_as_system_root, call_in_chamber
-from labbox.build.debian.children import Report
 from labbox.build.debian.normalise import ASSEMBLER_VERSION
 from labbox.build.debian.plan import AssemblyPlan, PackageFile, script_environment
 from labbox.build.debian.programs import make_runner

@@ -4,9 +4,9 @@ import os
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 
+from labbox.build.children import Report
 from labbox.build.clean_upper import make_layer_of_upper
 from labbox.build.debian.chamber import call_as_system_root, call_in_chamber
-from labbox.build.debian.children import Report
 from labbox.build.debian.extend import extend_system
 from labbox.build.debian.plan import AssemblyPlan, script_environment
 from labbox.build.debian.programs import make_runner

@@ -9,8 +9,8 @@ itself only configures.
 import os
 from collections.abc import Iterable, Sequence
 
+from labbox.build.children import Report
 from labbox.build.debian import database, normalise
-from labbox.build.debian.children import Report
 from labbox.build.debian.configuring import configure_all, run_preinsts
 from labbox.build.debian.laying import (
     apply_statoverrides,

@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable
 from typing import TypeVar
 
-from labbox.build.debian.children import Report, call_in_child, die_with_parent
+from labbox.build.children import Report, call_in_child, die_with_parent
 from labbox.linux import mounts, namespaces
 from labbox.linux.idmap import Identity, enter_user_namespace
 from labbox.linux.process import PR_SET_DUMPABLE, prctl

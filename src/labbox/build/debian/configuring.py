@@ -4,7 +4,7 @@ import os
 import shutil
 from collections.abc import Sequence
 
-from labbox.build.debian.children import Report
+from labbox.build.children import Report
 from labbox.build.debian.database import ADMIN_DIR
 from labbox.build.debian.plan import Package
 from labbox.build.debian.programs import ProgramRunner

@@ -9,13 +9,13 @@ import os
 import shutil
 from collections.abc import Sequence
 
+from labbox.build.children import Report
 from labbox.build.debian import database, normalise
 from labbox.build.debian.assemble import (
     correct_owners,
     cure_bytecode,
     prepare_configuration,
 )
-from labbox.build.debian.children import Report
 from labbox.build.debian.configuring import configure_all, run_preinsts
 from labbox.build.debian.laying import (
     all_paths,

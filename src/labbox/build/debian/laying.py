@@ -4,8 +4,8 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from labbox.build.children import Report
 from labbox.build.debian import database
-from labbox.build.debian.children import Report
 from labbox.build.debian.overlaps import canonical_path, find_overlaps
 from labbox.build.debian.plan import Package, PackageFile
 from labbox.build.debian.unpack import Attributes, UnpackedPackage, Unpacker

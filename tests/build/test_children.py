@@ -3,7 +3,7 @@ import signal
 
 import pytest
 
-from labbox.build.debian.children import Report, call_in_child
+from labbox.build.children import Report, call_in_child
 from labbox.errors import EngineError, PackageError
 
 
