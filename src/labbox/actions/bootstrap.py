@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from labbox.build.debian.normalise import ASSEMBLER_VERSION
-from labbox.build.known_systems import find_known_layer, remember_layer
+from labbox.build.known_layers import known_systems
 from labbox.build.system import assemble_layer, check_lock, system_config
 from labbox.engine.embedded.modes import choose_identity
 from labbox.errors import UsageError
@@ -86,7 +86,8 @@ def _bootstrap(
 
     layers = LayerStore(settings.store_dir, identity)
     with layers.creating():
-        packed = find_known_layer(settings.cache_dir, lock, layers)
+        known = known_systems(settings.cache_dir)
+        packed = known.find(lock.key(), layers)
         was_present = packed is not None
         if packed is None or request.write_lock:
             fetched = fetch_system(
@@ -96,7 +97,7 @@ def _bootstrap(
             if packed is None:
                 paths = {sha256: file.path for sha256, file in fetched.items()}
                 packed = assemble_layer(lock, paths, layers, identity, report)
-                remember_layer(settings.cache_dir, lock, packed)
+                known.remember(lock.key(), packed)
         if request.write_lock:
             write_system_lock(request.write_lock, lock)
         config = system_config(lock, packed)

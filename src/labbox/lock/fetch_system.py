@@ -1,6 +1,6 @@
 """The package files of a lock, brought into the cache from wherever they still are."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 
 from labbox.lock.system import LockedDeb, SystemLock
@@ -14,8 +14,15 @@ _ANSWER_LIMIT = 4 << 20
 def fetch_system(
     lock: SystemLock, archive: Archive, *, progress: ReportProgress = report_nothing
 ) -> dict[str, FetchedFile]:
-    """Every file of the lock, by sha256: from the cache, the mirrors in order, then the snapshot archive."""
-    moment = datetime.fromisoformat(lock.fetched_at)
+    """Every file of the lock, by sha256."""
+    return fetch_debs(lock.debs, lock.fetched_at, archive, progress=progress)
+
+
+def fetch_debs(
+    debs: Sequence[LockedDeb], fetched_at: str, archive: Archive, *, progress: ReportProgress = report_nothing
+) -> dict[str, FetchedFile]:
+    """Package files by sha256: from the cache, the mirrors in order, then the snapshot archive as of `fetched_at`."""
+    moment = datetime.fromisoformat(fetched_at)
     wanted = [
         WantedFile(
             label=f"{deb.name} {deb.version}",
@@ -23,7 +30,7 @@ def fetch_system(
             size=deb.size,
             addresses=_address_source(deb, archive, moment),
         )
-        for deb in lock.debs
+        for deb in debs
     ]
     return archive.fetcher().fetch_all(wanted, progress=progress)
 

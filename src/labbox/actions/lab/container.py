@@ -1,0 +1,186 @@
+"""A lab's container: specified from its definition, made anew when that changes, started again when it only stopped."""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from labbox.actions.create import ContainerRequest, complete_spec
+from labbox.actions.lab.record import LabFolder
+from labbox.definition.values import Definition
+from labbox.engine.embedded.engine import EmbeddedEngine
+from labbox.engine.embedded.records import Container, check_name, write_spec
+from labbox.engine.embedded.removal import is_anonymous
+from labbox.engine.notation.ports import LOCAL_ADDRESS, parse_published
+from labbox.engine.notation.volumes import parse_volume
+from labbox.engine.specification import ContainerSpec, GpuRequest, Mount, PortBinding, Resources
+from labbox.errors import ConflictError, EngineError, NotFoundError, UsageError
+from labbox.oci.digest import Digest
+from labbox.store.images import StoredImage
+
+WORKSPACE = "/workspace"
+RUN = "/run/labbox"
+CERTIFICATES = f"{RUN}/ca.crt"
+LABEL = "org.labbox.lab"
+FOLDER_LABEL = "org.labbox.lab.folder"
+KEY_LABEL = "org.labbox.lab.key"
+# The variables by which programs are told of other certificates than their own:
+# OpenSSL and uv, requests, curl, pip, git, Node.js, the AWS tools, gRPC.
+_CERTIFICATE_VARIABLES = (
+    "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "PIP_CERT", "GIT_SSL_CAINFO", "NODE_EXTRA_CA_CERTS",
+    "AWS_CA_BUNDLE", "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabContainer:
+    """What a lab's container is made of."""
+
+    definition: Definition
+    project: str
+    folder: LabFolder
+    image: StoredImage
+    image_name: str
+    derived: tuple[Digest, ...]
+    service_ports: Mapping[str, int]
+    host_ports: Mapping[str, int]
+    has_certificates: bool
+    has_gpu: bool
+
+
+def specify(engine: EmbeddedEngine, lab: LabContainer) -> ContainerSpec:
+    """The container's specification, with labels that say whose it is and from what it was made."""
+    options = lab.definition.container
+    spec = ContainerSpec(
+        id="",
+        name=check_name(lab.definition.name),
+        image=lab.image_name,
+        image_id="",
+        diff_ids=(),
+        created="",
+        command=(),
+        environment=_environment(lab),
+        hostname=_hostname(lab.definition.name),
+        mounts=_mounts(lab),
+        network=options.network,
+        ports=_ports(lab),
+        shm_bytes=options.shm_bytes,
+        resources=Resources(memory_bytes=options.memory_bytes, cpus=options.cpus),
+        gpus=_gpus(lab),
+        stop_timeout_seconds=10,
+    )
+    spec = complete_spec(engine, ContainerRequest(spec=spec), lab.image)
+    spec = spec._replace(diff_ids=(*spec.diff_ids, *map(str, lab.derived)))
+    labels = {**dict(spec.labels), LABEL: lab.definition.name, FOLDER_LABEL: lab.project, KEY_LABEL: _key(spec)}
+    return spec._replace(labels=tuple(sorted(labels.items())))
+
+
+def find_container(engine: EmbeddedEngine, container_id: str) -> Container | None:
+    """The lab's container as it stands now, or None when it is gone."""
+    if not container_id:
+        return None
+    try:
+        return engine.find(container_id)
+    except NotFoundError:
+        return None
+
+
+def is_same(container: Container, spec: ContainerSpec) -> bool:
+    """True when the container was made from the very same specification, whatever its host ports."""
+    return dict(container.spec.labels).get(KEY_LABEL) == dict(spec.labels).get(KEY_LABEL)
+
+
+def replace_container(engine: EmbeddedEngine, old: Container | None, spec: ContainerSpec) -> Container:
+    """The new container in the place of the old one, whose files are gone; named volumes stay."""
+    if old is not None:
+        if old.is_running:
+            engine.stop(old)
+            old = engine.find(old.spec.id)
+        engine.remove(old, force=True, volumes=True)
+    try:
+        return engine.create(spec)
+    except ConflictError as error:
+        raise ConflictError(
+            f"a container named `{spec.name}` exists that is not this lab's",
+            hint=f"remove it (labbox rm {spec.name}), rename it, or give the lab another name: labbox up --name NAME",
+        ) from error
+
+
+def start_container(engine: EmbeddedEngine, container: Container, ports: Sequence[PortBinding]) -> None:
+    """Start a lab's container on these host ports; EngineError when it does not."""
+    if tuple(container.spec.ports) != tuple(ports):
+        container = write_spec(container, container.spec._replace(ports=tuple(ports)))
+    connection, failure = engine.start(container)
+    with connection:
+        if failure is not None:
+            raise EngineError(failure.message)
+
+
+def _key(spec: ContainerSpec) -> str:
+    """What makes two containers of a lab the same; host ports may move, anonymous volumes are called anything."""
+    document = spec._replace(
+        id="",
+        created="",
+        labels=(),
+        ports=tuple(port._replace(host_port=0) for port in spec.ports),
+        mounts=tuple(mount._replace(source="") if is_anonymous(mount.source) else mount for mount in spec.mounts),
+    )
+    return hashlib.sha256(json.dumps(document).encode()).hexdigest()
+
+
+def _environment(lab: LabContainer) -> tuple[str, ...]:
+    own = dict(lab.definition.container.environment)
+    if lab.has_certificates:
+        own = {**dict.fromkeys(_CERTIFICATE_VARIABLES, CERTIFICATES), **own}
+    return tuple(f"{name}={value}" for name, value in own.items())
+
+
+def _hostname(name: str) -> str:
+    """A host name may hold letters, digits and hyphens (RFC 1123)."""
+    return name.replace("_", "-").replace(".", "-")[:63].strip("-")
+
+
+def _mounts(lab: LabContainer) -> tuple[Mount, ...]:
+    mounts = [
+        Mount(kind="bind", source=lab.project, target=WORKSPACE, idmapped=True),
+        Mount(kind="bind", source=lab.folder.run, target=RUN, idmapped=True),
+    ]
+    for text in lab.definition.container.mounts:
+        mount = parse_volume(_absolute(text, lab.project))
+        if mount.target in (WORKSPACE, RUN):
+            raise UsageError(f"container.mounts: `{text}`: `{mount.target}` is labbox's own")
+        mounts.append(mount._replace(idmapped=mount.kind == "bind" and not mount.read_only))
+    return tuple(mounts)
+
+
+def _absolute(text: str, project: str) -> str:
+    """A mount whose source may begin with `~` or be relative to the project folder."""
+    source, colon, rest = text.partition(":")
+    if source == "~" or source.startswith("~/"):
+        source = os.path.expanduser(source)
+    elif source in (".", "..") or source.startswith(("./", "../")):
+        source = os.path.normpath(os.path.join(project, source))
+    return source + colon + rest
+
+
+def _ports(lab: LabContainer) -> tuple[PortBinding, ...]:
+    if lab.definition.container.network != "auto":
+        return ()
+    services = [
+        PortBinding(container_port=inside, host_address=LOCAL_ADDRESS, host_port=lab.host_ports[name])
+        for name, inside in lab.service_ports.items()
+    ]
+    own = [binding for text in lab.definition.container.ports for binding in parse_published(text)]
+    return tuple(dict.fromkeys((*services, *own)))
+
+
+def _gpus(lab: LabContainer) -> GpuRequest | None:
+    wanted = lab.definition.container.gpus
+    if wanted is None or (wanted == "auto" and not lab.has_gpu):
+        return None
+    if wanted in ("auto", "all"):
+        return GpuRequest(number=-1)
+    if wanted.isdigit():
+        return GpuRequest(number=int(wanted))
+    return GpuRequest(device_ids=tuple(wanted.removeprefix("device=").split(",")))
