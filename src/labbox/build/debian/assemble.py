@@ -38,6 +38,14 @@ _OWNERS = (
 _PARTIAL_FOLDERS = ("/var/lib/apt/lists/partial", "/var/cache/apt/archives/partial")
 _COMPILE_LIST = "/tmp/labbox-compile-again"
 _SOURCES = "/etc/apt/sources.list.d/debian.sources"
+_APT_SETTINGS = "/etc/apt/apt.conf.d/00labbox"
+# An image made of a container holds no package files and no caches that apt makes again (apt.conf(5)).
+_APT_KEEPS_NOTHING = """\
+Dir::Cache::pkgcache "";
+Dir::Cache::srcpkgcache "";
+DPkg::Post-Invoke { "rm -f /var/cache/apt/archives/*.deb /var/cache/apt/archives/partial/*.deb || true"; };
+APT::Update::Post-Invoke { "rm -f /var/cache/apt/archives/*.deb /var/cache/apt/archives/partial/*.deb || true"; };
+"""
 
 
 def assemble_system(plan: AssemblyPlan, runner: ProgramRunner, report: Report) -> None:
@@ -63,7 +71,8 @@ def assemble_system(plan: AssemblyPlan, runner: ProgramRunner, report: Report) -
     normalise.settle_folder_times("/", plan.epoch)
     configure_all(runner, report, len(packages))
     report("finish", 0, 1)
-    _write_sources(plan.sources)
+    _write_setting(_SOURCES, plan.sources)
+    _write_setting(_APT_SETTINGS, _APT_KEEPS_NOTHING)
     clean_up(plan, runner, unpacker)
 
 
@@ -120,9 +129,9 @@ def _merge_usr(architecture: str) -> None:
         os.symlink(f"usr/{name}", f"/{name}")
 
 
-def _write_sources(text: str) -> None:
-    os.makedirs(os.path.dirname(_SOURCES), 0o755, exist_ok=True)
-    with open(_SOURCES, "w", encoding="utf-8") as file:
+def _write_setting(path: str, text: str) -> None:
+    os.makedirs(os.path.dirname(path), 0o755, exist_ok=True)
+    with open(path, "w", encoding="utf-8") as file:
         file.write(text)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from labbox.build.debian.java import KEY_STORE, settle_key_store
 
-ASSEMBLER_VERSION = 1
+ASSEMBLER_VERSION = 2
 
 # A database cluster holds random numbers and times: it is made where it is used, with `pg_createcluster VERSION main`.
 NO_CLUSTER = "/etc/postgresql-common/createcluster.d/labbox.conf"
