@@ -12,7 +12,8 @@ SOURCE = os.path.dirname(labbox.__file__)
 
 # Lowest first. Parts on one line do not import each other.
 LAYERS = (
-    ("errors", "files", "lightweight_modules", "lightweight_typing", "processes", "settings"),  # may use each other
+    # may use each other
+    ("certificates", "errors", "files", "lightweight_modules", "lightweight_typing", "processes", "settings"),
     ("linux", "oci"),
     ("store",),
     ("registry", "packages", "definition"),

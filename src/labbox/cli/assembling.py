@@ -1,10 +1,7 @@
 """Assembling a Debian release, with its progress."""
 
-from typing import Self
-
 from labbox.actions.bootstrap import BootstrapRequest, BootstrapResult, bootstrap
-from labbox.cli.humanize import human_size
-from labbox.cli.output import ProgressLine
+from labbox.cli.stages import Stages
 from labbox.settings import Settings
 
 _STAGES = {
@@ -25,31 +22,5 @@ def assemble(settings: Settings, request: BootstrapRequest, *, quiet: bool) -> B
     """Make an image from the Debian archive, showing each stage unless `quiet`."""
     if quiet:
         return bootstrap(settings, request)
-    with _Stages() as stages:
+    with Stages(_STAGES, in_bytes=("download",)) as stages:
         return bootstrap(settings, request, report=stages.report)
-
-
-class _Stages:
-    """One progress line per stage."""
-
-    def __init__(self) -> None:
-        self.stage = ""
-        self.line: ProgressLine | None = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        if self.line is not None:
-            self.line.__exit__()
-
-    def report(self, stage: str, done: int, total: int) -> None:
-        if stage != self.stage or self.line is None:
-            self.close()
-            self.stage = stage
-            show = human_size if stage == "download" else str
-            self.line = ProgressLine(f"{_STAGES.get(stage, stage):<28}", show=show).__enter__()
-        self.line.update(done, total)

@@ -4,11 +4,14 @@ import os
 import sys
 
 from labbox.cli.attaching import check_terminal, read_detach_keys
-from labbox.cli.flags import Arguments
+from labbox.cli.flags import Arguments, check_count
 from labbox.cli.session import open_engine
 from labbox.cli.values.environment import check_variable, read_environment
 from labbox.engine.embedded.departure import Departed
+from labbox.engine.embedded.engine import EmbeddedEngine
+from labbox.engine.embedded.records import Container
 from labbox.engine.specification import ExecSpec
+from labbox.errors import NotFoundError
 
 
 def execute_in_container(arguments: Arguments, early: Departed | None) -> int:
@@ -17,7 +20,8 @@ def execute_in_container(arguments: Arguments, early: Departed | None) -> int:
     detach_keys = read_detach_keys(arguments)
     check_terminal(terminal=spec.terminal, stdin=spec.open_stdin and not spec.detach)
     engine = open_engine()
-    execution = engine.execute(engine.find(arguments.positionals[0]), spec, early)
+    container, spec = _find(engine, arguments, spec)
+    execution = engine.execute(container, spec, early)
     if spec.detach:
         return 0
     sys.stdout.flush()
@@ -25,6 +29,23 @@ def execute_in_container(arguments: Arguments, early: Departed | None) -> int:
     if outcome.kind == "detached":
         print("read escape sequence", file=sys.stderr)
     return outcome.code
+
+
+def _find(engine: EmbeddedEngine, arguments: Arguments, spec: ExecSpec) -> tuple[Container, ExecSpec]:
+    """The container of the first word; where none has that name, the lab of this folder, and all words the command."""
+    name, *command = arguments.positionals
+    try:
+        container = engine.find(name)
+    except NotFoundError:
+        from labbox.cli.lab_here import lab_container_here
+
+        lab = lab_container_here(engine)
+        if lab is None:
+            check_count(arguments.command._replace(minimum=2), len(arguments.positionals))
+            raise
+        return lab, spec._replace(command=(name, *command))
+    check_count(arguments.command._replace(minimum=2), len(arguments.positionals))
+    return container, spec
 
 
 def _read_spec(arguments: Arguments) -> ExecSpec:

@@ -125,7 +125,7 @@ def parse(command: Command, arguments: Sequence[str]) -> Arguments:
     parsed = _Parser(command).parse(arguments)
     if "help" in parsed.given:
         raise HelpWanted(command)
-    _check_count(command, len(parsed.positionals))
+    check_count(command, len(parsed.positionals))
     return parsed
 
 
@@ -240,7 +240,8 @@ class _Parser:
         return unknown_flag(self.command, name, message)
 
 
-def _check_count(command: Command, count: int) -> None:
+def check_count(command: Command, count: int) -> None:
+    """Refuse, in docker's words, more or fewer positionals than the command takes."""
     low, high = command.minimum, command.maximum
     if count >= low and (high is None or count <= high):
         return

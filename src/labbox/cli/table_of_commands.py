@@ -46,6 +46,15 @@ COMMANDS: dict[str, Entry] = {
     "diff": Entry("diff", "Inspect changes to files or directories on a container's filesystem"),
     "export": Entry("export", "Export a container's filesystem as a tar archive"),
     "bootstrap": Entry("bootstrap", "Assemble a Debian system image from the Debian archive"),
+    "init": Entry("init", "Write a labbox.toml, and with a template sample programs"),
+    "up": Entry("up", "Lock, build and start the lab of a project folder, and print its links"),
+    "down": Entry("down", "Stop and remove a lab's container; project, lock, image and named volumes stay"),
+    "status": Entry("status", "Show whether a lab runs, and the state and link of each of its services"),
+    "open": Entry("open", "Open a service of this folder's lab in the browser, JupyterLab by default"),
+    "shell": Entry("shell", "Open a shell in the lab of this folder, or run a command there"),
+    "lock": Entry("lock", "Choose exact versions of everything a lab needs, and write them to labbox.lock"),
+    "add": Entry("add", "Add packages to a lab's definition, and lock it"),
+    "remove": Entry("remove", "Take packages out of a lab's definition, and lock it"),
     "images": Entry("images", "List images"),
     "commit": Entry("commit", "Create a new image from a container's changes"),
     "import": Entry("import_image", "Import the contents from a tarball to create a filesystem image"),
@@ -57,6 +66,7 @@ COMMANDS: dict[str, Entry] = {
 }
 
 SECTIONS: tuple[Section, ...] = (
+    Section("Labs", ("init", "up", "down", "status", "open", "shell", "lock", "add", "remove")),
     Section("Run a container", ("run", "exec", "ps", "logs", "stop", "rm")),
     Section("Life of a container", ("create", "start", "restart", "kill", "wait", "attach", "rename")),
     Section("Look inside", ("inspect", "top", "stats", "port", "diff", "cp", "export")),

@@ -44,7 +44,10 @@ class LockedSource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockedWheel:
-    """A wheel's very file. `name` is normalised (PEP 503); `source` is set where labbox built the wheel itself."""
+    """A wheel's very file. `name` is normalised (PEP 503); `source` is set where labbox built the wheel itself.
+
+    `uploaded` is when it came to the index, in seconds since 1970, 0 when nobody says.
+    """
 
     name: str
     version: str
@@ -52,7 +55,19 @@ class LockedWheel:
     url: str
     size: int
     sha256: str
+    uploaded: int = 0
     source: LockedSource | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PendingSource:
+    """A package of which only the source is to be had: a wheel must be built from it before it can be locked."""
+
+    name: str
+    version: str
+    url: str
+    sha256: str
+    uploaded: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

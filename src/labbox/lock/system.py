@@ -6,12 +6,13 @@ docs/formats describes the file. Two systems with the same lock have the same im
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from labbox.errors import UsageError
 from labbox.files import write_atomic
+from labbox.lock.table import Table
 from labbox.packages.debian.mirrors import DEBIAN, SECURITY
 
 FORMAT = 1
@@ -99,7 +100,7 @@ def format_system_lock(lock: SystemLock) -> str:
     head = {key: value for key, value in asdict(lock).items() if key not in ("suites", "debs")}
     lines = [f' "{key}": {json.dumps(value)},' for key, value in {"format": FORMAT, **head}.items()]
     suites = ",\n".join(f"  {json.dumps(asdict(suite))}" for suite in lock.suites)
-    debs = ",\n".join(f"  {json.dumps(_without_defaults(deb))}" for deb in lock.debs)
+    debs = ",\n".join(f"  {format_deb(deb)}" for deb in lock.debs)
     return "\n".join(["{", *lines, f' "suites": [\n{suites}\n ],', f' "debs": [\n{debs}\n ]', "}", ""])
 
 
@@ -116,10 +117,18 @@ def parse_system_lock(text: bytes, *, where: str) -> SystemLock:
             f"lock `{where}` has format `{document.get('format')}`; this labbox reads format {FORMAT}",
             hint="Use the version of labbox that wrote it, or lock again.",
         )
-    table = _Table(document, "", [])
+    table = Table(document, "", [])
+    lock = read_system(table)
+    if table.faults:
+        raise UsageError(f"lock `{where}` has faults:\n" + "\n".join(f"  {fault}" for fault in table.faults))
+    return lock
+
+
+def read_system(table: Table) -> SystemLock:
+    """The lock in a JSON object; faults are noted in the table."""
     suites = tuple(_read_suite(row) for row in table.rows("suites"))
-    debs = tuple(_read_deb(row) for row in table.rows("debs"))
-    lock = SystemLock(
+    debs = read_debs(table, "debs")
+    return SystemLock(
         release=table.text("release"),
         architecture=table.text("architecture"),
         epoch=table.number("epoch"),
@@ -128,17 +137,26 @@ def parse_system_lock(text: bytes, *, where: str) -> SystemLock:
         suites=suites,
         debs=debs,
     )
-    table.faults.extend(_repeated_names(debs))
-    if table.faults:
-        raise UsageError(f"lock `{where}` has faults:\n" + "\n".join(f"  {fault}" for fault in table.faults))
-    return lock
+
+
+def read_debs(table: Table, key: str) -> tuple[LockedDeb, ...]:
+    """The packages in a list of a JSON object, each once; faults are noted in the table."""
+    rows = table.rows(key)
+    debs = tuple(_read_deb(row) for row in rows)
+    table.note_repeated(key, [deb.name for deb in debs])
+    return debs
+
+
+def format_deb(deb: LockedDeb) -> str:
+    """The line of a package in a lock file."""
+    return json.dumps(_without_defaults(deb))
 
 
 def _without_defaults(deb: LockedDeb) -> dict[str, Any]:
     return {key: value for key, value in asdict(deb).items() if value not in ("", False)}
 
 
-def _read_suite(row: "_Table") -> LockedSuite:
+def _read_suite(row: Table) -> LockedSuite:
     return LockedSuite(
         archive=row.choice("archive", (DEBIAN, SECURITY)),
         suite=row.text("suite"),
@@ -148,7 +166,7 @@ def _read_suite(row: "_Table") -> LockedSuite:
     )
 
 
-def _read_deb(row: "_Table") -> LockedDeb:
+def _read_deb(row: Table) -> LockedDeb:
     path = row.text("path")
     if path.startswith("/") or ".." in path.split("/"):
         row.fault("path", f"`{path}` leaves the archive")
@@ -164,68 +182,3 @@ def _read_deb(row: "_Table") -> LockedDeb:
         manual=row.flag("manual"),
         essential=row.flag("essential"),
     )
-
-
-def _repeated_names(debs: Iterable[LockedDeb]) -> list[str]:
-    seen: set[str] = set()
-    faults = []
-    for position, deb in enumerate(debs):
-        if deb.name in seen:
-            faults.append(f"debs[{position}].name: `{deb.name}` is there twice")
-        seen.add(deb.name)
-    return faults
-
-
-class _Table:
-    """A JSON object read key by key; what is missing or wrong is noted with its place and replaced by a blank."""
-
-    def __init__(self, values: Mapping[str, Any], place: str, faults: list[str]) -> None:
-        self.values = values
-        self.faults = faults
-        self._place = place
-
-    def text(self, key: str, pattern: re.Pattern[str] | None = None) -> str:
-        value = self._required(key)
-        if isinstance(value, str) and (pattern is None or pattern.fullmatch(value)):
-            return value
-        if value is not None:
-            self.fault(key, f"cannot be {json.dumps(value)}")
-        return ""
-
-    def choice(self, key: str, allowed: tuple[str, ...]) -> str:
-        value = self.text(key)
-        if value and value not in allowed:
-            self.fault(key, f"`{value}` is not one of {', '.join(allowed)}")
-        return value
-
-    def number(self, key: str) -> int:
-        value = self._required(key)
-        if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
-            return value
-        if value is not None:
-            self.fault(key, f"cannot be {json.dumps(value)}")
-        return 0
-
-    def flag(self, key: str) -> bool:
-        value = self.values.get(key, False)
-        if not isinstance(value, bool):
-            self.fault(key, f"cannot be {json.dumps(value)}")
-        return value is True
-
-    def rows(self, key: str) -> list["_Table"]:
-        value = self._required(key)
-        if value is None:
-            return []
-        if not isinstance(value, list) or not all(isinstance(row, dict) for row in value):
-            self.fault(key, "must be a list of objects")
-            return []
-        return [_Table(row, f"{self._place}{key}[{position}].", self.faults) for position, row in enumerate(value)]
-
-    def fault(self, key: str, what: str) -> None:
-        self.faults.append(f"{self._place}{key}: {what}")
-
-    def _required(self, key: str) -> Any:
-        value = self.values.get(key)
-        if value is None:
-            self.fault(key, "missing required value")
-        return value

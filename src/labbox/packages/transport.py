@@ -19,6 +19,7 @@ from labbox.errors import DownloadError
 _USER_AGENT = "labbox/0.1"
 _TIMEOUT_SECONDS = 20.0
 _MAXIMUM_REDIRECTS = 5
+_WITHOUT_HEAD = frozenset({403, 405, 501})  # signed addresses are often good for GET alone
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
@@ -67,8 +68,39 @@ class Transport:
 
         Raises StatusError for any other status, OSError or http.client.HTTPException when there is no answer.
         """
+        with self._follow("GET", url, offset) as response:
+            yield response
+
+    def size_of(self, url: str) -> int:
+        """How many bytes GET would send, by HEAD, or by GET where a server refuses HEAD; DownloadError when unsaid."""
+        try:
+            with self._follow("HEAD", url, 0) as response:
+                length = response.getheader("Content-Length") or ""
+                response.read()
+        except StatusError as error:
+            if error.status not in _WITHOUT_HEAD:
+                raise
+            length = ""
+        if not length.isdigit():
+            with self.get(url) as response:
+                length = response.getheader("Content-Length") or ""
+        if not length.isdigit():
+            raise DownloadError(f"`{url}` does not say how large it is")
+        return int(length)
+
+    def read(self, url: str, *, limit: int) -> bytes:
+        """The whole body of a small answer; DownloadError when it is larger than `limit` bytes."""
+        with self.get(url) as response:
+            body = response.read(limit + 1)
+            if len(body) > limit:
+                raise DownloadError(f"`{url}` is larger than {limit} bytes")
+            return body
+
+    @contextmanager
+    def _follow(self, method: str, url: str, offset: int) -> Iterator[http.client.HTTPResponse]:
+        """The answer to a request after all redirects; what `get` raises."""
         for _ in range(_MAXIMUM_REDIRECTS + 1):
-            with self._request(url, offset) as response:
+            with self._request(method, url, offset) as response:
                 location = response.getheader("Location")
                 if response.status in _REDIRECTS and location is not None:
                     response.read()
@@ -80,19 +112,11 @@ class Transport:
                 return
         raise DownloadError(f"`{url}` redirects too often")
 
-    def read(self, url: str, *, limit: int) -> bytes:
-        """The whole body of a small answer; DownloadError when it is larger than `limit` bytes."""
-        with self.get(url) as response:
-            body = response.read(limit + 1)
-            if len(body) > limit:
-                raise DownloadError(f"`{url}` is larger than {limit} bytes")
-            return body
-
     @contextmanager
-    def _request(self, url: str, offset: int) -> Iterator[http.client.HTTPResponse]:
+    def _request(self, method: str, url: str, offset: int) -> Iterator[http.client.HTTPResponse]:
         """One answer; its connection is kept when the whole body was read, else closed."""
         endpoint, target, headers = self._plan(url, offset)
-        connection, response = self._send(endpoint, target, headers)
+        connection, response = self._send(method, endpoint, target, headers)
         try:
             yield response
         finally:
@@ -124,7 +148,7 @@ class Transport:
         return _Endpoint(parts.scheme, parts.hostname, port, proxy), target, headers
 
     def _send(
-        self, endpoint: _Endpoint, target: str, headers: dict[str, str]
+        self, method: str, endpoint: _Endpoint, target: str, headers: dict[str, str]
     ) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
         """Send on a kept connection; when the server has closed it meanwhile, on the next, in the end on a new one."""
         while True:
@@ -134,7 +158,7 @@ class Transport:
             is_new = connection is None
             connection = connection or self._connect(endpoint)
             try:
-                connection.request("GET", target, headers=headers)
+                connection.request(method, target, headers=headers)
                 return connection, connection.getresponse()
             except (http.client.HTTPException, OSError):
                 connection.close()

@@ -1,4 +1,4 @@
-"""Removing what no image and no container needs: blobs, unpacked layers of every mode, leftovers of killed commands.
+"""Removing what no image and no container needs: blobs, recipes, unpacked layers, leftovers of killed commands.
 
 What is needed is marked from the names in the index and from the image ids of the containers, which the caller hands
 in. Whoever makes an image or a container holds `.in-use` together with others; the collector holds it alone, so that
@@ -75,6 +75,8 @@ def _collect(images: ImageStore, layers: Sequence[LayerStore], pinned: set[Diges
             store.remove(diff_id)
         for digest in blobs:
             images.blobs.remove(digest)
+        for digest in set(images.recipes.digests()) - needed.blobs:
+            images.recipes.remove(digest)  # a few hundred bytes each: not worth a line of the report
         _remove_leftovers(garbage.leftovers, layers)
     return garbage
 

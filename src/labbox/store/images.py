@@ -2,7 +2,8 @@
 
 Every image is one descriptor in the index per name (annotation `org.opencontainers.image.ref.name`, the name in full);
 an image without a name has one descriptor without it. The index changes under flock(2) and by rename(2). The layers
-of an image that labbox made are named by the digest of their uncompressed canonical tar, which need not be a blob.
+of an image that labbox made are named by the digest of their uncompressed canonical tar, or by that of an archive
+whose recipe is kept (`labbox.store.recipes`); neither need be a blob.
 """
 
 import os
@@ -16,6 +17,7 @@ from labbox.oci.digest import Digest, is_hex, parse_digest
 from labbox.oci.reference import Reference, parse_reference
 from labbox.store.blobs import BlobStore, no_space_reported
 from labbox.store.layers import in_use_path
+from labbox.store.recipes import RecipeStore
 
 # Manifests and descriptors are imported where they are used: an image with its id in the index is found without.
 if TYPE_CHECKING:
@@ -65,6 +67,7 @@ class ImageStore:
     def __init__(self, store_dir: str) -> None:
         self.store_dir = store_dir
         self.blobs = BlobStore(store_dir)
+        self.recipes = RecipeStore(store_dir)
         self._index_path = os.path.join(store_dir, "index.json")
 
     def resolve(self, name: str) -> StoredImage:

@@ -49,6 +49,11 @@ class LayerStore:
         self._identity = identity
         self._tmp_dir = os.path.join(store_dir, "tmp")
 
+    @property
+    def store_dir(self) -> str:
+        """The store that the layers belong to."""
+        return self._store_dir
+
     def directory(self, diff_id: Digest) -> str:
         """The folder of a layer; raises NotFoundError when it is not unpacked in this mode."""
         path = f"{self.layers_dir}/{diff_id.hex}"

@@ -1,8 +1,8 @@
-"""Unpacked layers for an image that has none in this mode: from its blobs, or from another mode's layers."""
+"""Unpacked layers for an image that has none in this mode: from blobs, another mode's layers, or their recipes."""
 
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from labbox.errors import NotFoundError
 from labbox.oci.descriptor import Descriptor
@@ -13,20 +13,52 @@ from labbox.store.ownership import ownership_of
 from labbox.store.pack import pack_tree
 
 
+# Unpacks the layers whose archives have these digests, by their recipes.
+MakeLayers = Callable[[Sequence[Digest]], object]
+
+
 def provide_layers(
-    images: ImageStore, layers: LayerStore, image: StoredImage, others: Sequence[LayerStore] = ()
+    images: ImageStore,
+    layers: LayerStore,
+    image: StoredImage,
+    others: Sequence[LayerStore] = (),
+    *,
+    make: MakeLayers | None = None,
 ) -> list[str]:
     """The folders of an image's layers, lowest first, unpacked now where they were not.
 
-    Raises NotFoundError when a layer is neither a blob nor unpacked in one of the `others`.
+    `make` unpacks layers by their recipes. Raises NotFoundError when a layer is neither a blob nor unpacked in one of
+    the `others` and cannot be made.
     """
     if all(layers.has(diff_id) for diff_id in image.diff_ids):
         return [layers.directory(diff_id) for diff_id in image.diff_ids]
     with layers.creating():
-        for diff_id, descriptor in zip(image.diff_ids, images.manifest(image).layers, strict=True):
+        descriptors = list(zip(image.diff_ids, images.manifest(image).layers, strict=True))
+        if make is not None:
+            _make(images, layers, [pair for pair in descriptors if not layers.has(pair[0])], others, make)
+        for diff_id, descriptor in descriptors:
             if not layers.has(diff_id):
                 _provide(images, layers, diff_id, descriptor, others)
     return [layers.directory(diff_id) for diff_id in image.diff_ids]
+
+
+def _make(
+    images: ImageStore,
+    layers: LayerStore,
+    missing: Sequence[tuple[Digest, Descriptor]],
+    others: Sequence[LayerStore],
+    make: MakeLayers,
+) -> None:
+    """Make at once all layers that are nowhere but in their recipes."""
+    wanted = [
+        descriptor.digest
+        for diff_id, descriptor in missing
+        if images.recipes.has(descriptor.digest)
+        and not images.blobs.has(descriptor.digest)
+        and not any(store.has(diff_id) for store in others)
+    ]
+    if wanted:
+        make(wanted)
 
 
 def _provide(

@@ -28,7 +28,7 @@ def verify_store(images: ImageStore, layers: Sequence[LayerStore], *, with_conte
 
     A layer that came from elsewhere is packed differently here than it was there: only its record is checked.
     """
-    problems = [*_verify_names(images, layers)]
+    problems = [*_verify_names(images, layers), *_verify_recipes(images)]
     if with_contents:
         problems.extend(_verify_blobs(images))
     for store in layers:
@@ -85,8 +85,21 @@ def _verify_image(images: ImageStore, layers: Sequence[LayerStore], manifest: Ma
         yield Problem("damaged", f"image {config}", f"{len(diff_ids)} diff_ids for {len(manifest.layers)} layers")
         return
     for diff_id, layer in zip(diff_ids, manifest.layers, strict=True):
-        if not any(store.has(diff_id) for store in layers) and not images.blobs.has(layer.digest):
+        if images.blobs.has(layer.digest):
+            continue
+        has_recipe = images.recipes.has(layer.digest)
+        if not has_recipe and not any(store.has(diff_id) for store in layers):
             yield Problem("missing", f"image {config}", f"layer {diff_id} is neither unpacked nor a blob")
+        elif not has_recipe and layer.digest != diff_id:
+            yield Problem("missing", f"image {config}", f"archive {layer.digest} is no blob and has no recipe")
+
+
+def _verify_recipes(images: ImageStore) -> Iterator[Problem]:
+    for digest in images.recipes.digests():
+        try:
+            images.recipes.read(digest)
+        except LabboxError as error:
+            yield Problem("unreadable", f"recipe {digest}", error.message)
 
 
 def _verify_blobs(images: ImageStore) -> Iterator[Problem]:

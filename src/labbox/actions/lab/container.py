@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from labbox.actions.create import ContainerRequest, complete_spec
 from labbox.actions.lab.record import LabFolder
+from labbox.certificates import ca_bundle_variables
 from labbox.definition.values import Definition
 from labbox.engine.embedded.engine import EmbeddedEngine
 from labbox.engine.embedded.records import Container, check_name, write_spec
@@ -25,12 +26,6 @@ CERTIFICATES = f"{RUN}/ca.crt"
 LABEL = "org.labbox.lab"
 FOLDER_LABEL = "org.labbox.lab.folder"
 KEY_LABEL = "org.labbox.lab.key"
-# The variables by which programs are told of other certificates than their own:
-# OpenSSL and uv, requests, curl, pip, git, Node.js, the AWS tools, gRPC.
-_CERTIFICATE_VARIABLES = (
-    "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "PIP_CERT", "GIT_SSL_CAINFO", "NODE_EXTRA_CA_CERTS",
-    "AWS_CA_BUNDLE", "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH",
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +127,8 @@ def _key(spec: ContainerSpec) -> str:
 def _environment(lab: LabContainer) -> tuple[str, ...]:
     own = dict(lab.definition.container.environment)
     if lab.has_certificates:
-        own = {**dict.fromkeys(_CERTIFICATE_VARIABLES, CERTIFICATES), **own}
+        given = dict(entry.split("=", 1) for entry in ca_bundle_variables(CERTIFICATES))
+        own = {**given, **own}
     return tuple(f"{name}={value}" for name, value in own.items())
 
 

@@ -1,4 +1,4 @@
-"""Host ports for a lab's services: the number they have inside where it is free, else the next; kept for the next `up`."""
+"""Host ports for a lab's services: the number they have inside where it is free, else the next; kept from then on."""
 
 import socket
 from collections.abc import Collection, Mapping

@@ -11,7 +11,7 @@ import hashlib
 import os
 import secrets
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -32,6 +32,7 @@ class LabRecord:
     name: str
     container_id: str = ""
     image: str = ""
+    image_id: str = ""
     image_key: str = ""
     derived: tuple[str, ...] = ()
     ports: Mapping[str, int] = field(default_factory=dict)
@@ -73,6 +74,11 @@ class LabFolder:
     def make(self) -> None:
         """Make the folders where they are missing."""
         make_private_folder(self.logs)
+
+    def forget_status(self) -> None:
+        """Remove what the services of an earlier start said."""
+        with suppress(FileNotFoundError):
+            os.unlink(self.status)
 
     def read(self) -> LabRecord | None:
         """The record, or None where the lab has never been up, or its record is damaged."""

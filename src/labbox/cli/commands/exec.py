@@ -22,9 +22,10 @@ COMMAND = Command(
         Flag("user", "string", 'Username or UID (format: "<name|uid>[:<group|gid>]")', short="u"),
         Flag("workdir", "string", "Working directory inside the container", short="w"),
     ),
-    minimum=2,
+    minimum=1,
     options_end_at_positional=True,
     aliases=("container exec",),
+    description="In a project folder whose lab runs, CONTAINER may be left out.",
 )
 
 

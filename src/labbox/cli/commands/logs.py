@@ -6,7 +6,7 @@ from typing import BinaryIO
 
 from labbox.actions.read_logs import LineAssembler, LogLine, follow_records, read_lines
 from labbox.cli.clock import parse_moment_nanoseconds
-from labbox.cli.flags import Arguments, Command, Flag
+from labbox.cli.flags import Arguments, Command, Flag, check_count
 from labbox.cli.session import open_engine
 from labbox.engine.embedded.engine import EmbeddedEngine
 from labbox.engine.embedded.logs import STDERR
@@ -25,9 +25,9 @@ COMMAND = Command(
         Flag("timestamps", "", "Show timestamps", short="t"),
         Flag("until", "string", 'Show logs before a timestamp (e.g. "2013-01-02T13:23:37Z") or relative (e.g. "42m")'),
     ),
-    minimum=1,
     maximum=1,
     aliases=("container logs",),
+    description="In a project folder with a lab, CONTAINER may be a service of it, or be left out.",
 )
 
 
@@ -36,7 +36,9 @@ def execute(arguments: Arguments) -> int:
     since, until = _moment(arguments, "since"), _moment(arguments, "until")
     tail = _tail(arguments.text("tail") or "all")
     engine = open_engine()
-    container = engine.find(arguments.positionals[0])
+    container = _find(engine, arguments, tail)
+    if container is None:
+        return 0
     reader = engine.logs(container)
     printer = _Printer(arguments, container)
     for line in read_lines(reader, since_ns=since or 0, until_ns=until, tail=tail):
@@ -55,6 +57,36 @@ def execute(arguments: Arguments) -> int:
             printer.print(line)
         printer.flush()
     return 0
+
+
+def _find(engine: EmbeddedEngine, arguments: Arguments, tail: int | None) -> Container | None:
+    """The container that is named; None when a service of the lab one is in was meant, and has been shown."""
+    try:
+        if arguments.positionals:
+            return engine.find(arguments.positionals[0])
+    except NotFoundError:
+        if not _show_lab(arguments, tail):
+            raise
+        return None
+    if not _show_lab(arguments, tail):
+        check_count(COMMAND._replace(minimum=1), 0)
+    return None
+
+
+def _show_lab(arguments: Arguments, tail: int | None) -> bool:
+    """Show the logs of services of the lab one is in; False when there is no such lab or service."""
+    from labbox.cli.lab_here import lab_here
+    from labbox.cli.lab_logs import print_service_logs, service_names
+
+    try:
+        lab, _ = lab_here()
+    except NotFoundError:
+        return False
+    known = service_names(lab)
+    if arguments.positionals and arguments.positionals[0] not in known:
+        return False
+    print_service_logs(lab, arguments.positionals or known, tail=tail, follow=arguments.switch("follow"))
+    return True
 
 
 class _Printer:

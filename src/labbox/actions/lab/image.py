@@ -1,0 +1,103 @@
+"""A lab's image: made from its lock and its services where it is not here yet."""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from labbox.actions.lab.record import LabRecord
+from labbox.build.lab import LabPlan, build_lab
+from labbox.definition.values import Definition
+from labbox.engine.embedded.engine import EmbeddedEngine
+from labbox.lock.fetch_wheels import fetch_wheels
+from labbox.lock.lab import LabLock, LockedWheel
+from labbox.lock.lab_file import format_lab_lock
+from labbox.oci.digest import Digest, parse_digest
+from labbox.oci.reference import parse_reference
+from labbox.packages.debian.archive import open_archive
+from labbox.packages.python.package_index import open_package_index
+from labbox.services.plan import ServicePlan
+from labbox.settings import read_config
+from labbox.store.images import ImageStore, StoredImage
+from labbox.store.layers import LayerStore
+
+Report = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabImage:
+    """An image with the layers derived from it on this machine; `key` says from what it was made."""
+
+    name: str
+    key: str
+    image: StoredImage
+    derived: tuple[Digest, ...]
+
+    def facts(self) -> dict[str, Any]:
+        """What a lab's record keeps of it."""
+        return {
+            "image": self.name,
+            "image_id": str(self.image.id),
+            "image_key": self.key,
+            "derived": tuple(map(str, self.derived)),
+        }
+
+
+def provide_image(
+    engine: EmbeddedEngine,
+    definition: Definition,
+    lock: LabLock,
+    plan: ServicePlan,
+    record: LabRecord,
+    environment: Mapping[str, str],
+    report: Report,
+    *,
+    again: bool = False,
+) -> LabImage:
+    """The lab's image, from the store when the record names one made from the same lock and services."""
+    name = parse_reference(f"localhost/{definition.name}").with_default_tag()
+    key = _key(lock, plan)
+    if not again and record.image_key == key and record.image == str(name):
+        known = _find(engine, record)
+        if known is not None:
+            return LabImage(name=str(name), key=key, image=known[0], derived=known[1])
+    with open_archive(engine.settings.cache_dir, environment, read_config(engine.settings)) as archive:
+        image, derived = build_lab(
+            LabPlan(name=name, lock=lock, files=plan.files, environment=plan.environment, ports=plan.ports),
+            engine,
+            archive,
+            lambda wheels, report: _fetch(wheels, engine, definition, environment, report),
+            report,
+        )
+    return LabImage(name=str(name), key=key, image=image, derived=derived)
+
+
+def _fetch(
+    wheels: Sequence[LockedWheel],
+    engine: EmbeddedEngine,
+    definition: Definition,
+    environment: Mapping[str, str],
+    report: Report,
+) -> dict[str, str]:
+    """Bring wheels into the cache from their addresses, else from the definition's and the user's indexes."""
+    cache_dir = engine.settings.cache_dir
+    with open_package_index(cache_dir, environment, definition.python.indexes) as index:
+        return fetch_wheels(wheels, index, progress=lambda done: report("download", done.done_bytes, done.total_bytes))
+
+
+def _find(engine: EmbeddedEngine, record: LabRecord) -> tuple[StoredImage, tuple[Digest, ...]] | None:
+    """The recorded image with all its layers, derived ones too; None when anything is gone."""
+    image = ImageStore(engine.settings.store_dir).find(record.image_id) if record.image_id else None
+    layers = LayerStore(engine.settings.store_dir, engine.identity)
+    derived = tuple(parse_digest(text) for text in record.derived)
+    if image is None or not all(layers.has(diff_id) for diff_id in (*image.diff_ids, *derived)):
+        return None
+    return image, derived
+
+
+def _key(lock: LabLock, plan: ServicePlan) -> str:
+    digest = hashlib.sha256(format_lab_lock(lock).encode())
+    digest.update(json.dumps([sorted((path, os.fsdecode(data)) for path, data in plan.files.items())]).encode())
+    return digest.hexdigest()

@@ -1,0 +1,152 @@
+"""The Python parts of a lab's lock: the packages of its environment and those of its services."""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from labbox.build.lab_system import provide_system
+from labbox.build.python.legacy_resolution import resolve_legacy
+from labbox.build.python.source_wheels import SourceBuilder
+from labbox.build.workshop import Workshop
+from labbox.definition.values import Definition
+from labbox.engine.embedded.engine import EmbeddedEngine
+from labbox.errors import UnsupportedError
+from labbox.lock.lab import LabLock, LockedInterpreter, LockedSource, LockedWheel, PendingSource
+from labbox.lock.lab_request import is_legacy, wanted_python, wanted_services
+from labbox.lock.resolve_python import PythonResolver, ResolvedPython, Upgrade, make_size_finder
+from labbox.packages.debian.archive import open_archive
+from labbox.packages.python.package_index import PackageIndex, open_package_index
+from labbox.packages.python.platform import PythonPlatform
+from labbox.packages.python.resolution import WantedPackages
+from labbox.packages.python.uv import find_uv
+from labbox.settings import read_config
+from labbox.store.layers import LayerStore
+
+Report = Callable[[str, int, int], None]
+_SERVICE_ROOTS = frozenset({"jupyterlab", "jupyter-server-proxy", "tensorboard"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PythonParts:
+    """The wheels of /opt/env and of /opt/labbox, and what the user should know."""
+
+    packages: tuple[LockedWheel, ...]
+    services: tuple[LockedWheel, ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PythonTask:
+    """A definition in a folder, to be resolved on the system of a draft lock, whose C library is `glibc`."""
+
+    engine: EmbeddedEngine
+    folder: str
+    definition: Definition
+    draft: LabLock
+    glibc: tuple[int, int]
+    old: LabLock | None
+    upgrade: Upgrade
+    environment: Mapping[str, str]
+    report: Report
+
+
+def lock_python(task: PythonTask) -> PythonParts:
+    """The wheels for a definition; versions of the old lock are kept where they fit."""
+    indexes = task.definition.python.indexes
+    with open_package_index(task.engine.settings.cache_dir, task.environment, indexes) as index:
+        resolving = _Resolving(task, index)
+        task.report("resolve", 0, 2)
+        packages = resolving.lock_environment(wanted_python(task.definition))
+        task.report("resolve", 1, 2)
+        services = resolving.lock_services(wanted_services(task.definition))
+        task.report("resolve", 2, 2)
+    return PythonParts(packages=packages.wheels, services=services.wheels, notes=packages.notes)
+
+
+class _Resolving:
+    """A task with the connections to the index."""
+
+    def __init__(self, task: PythonTask, index: PackageIndex) -> None:
+        self.task = task
+        self.index = index
+
+    def lock_environment(self, wanted: WantedPackages) -> ResolvedPython:
+        """The wheels of the lab's own packages."""
+        interpreter, old = self.task.draft.interpreter, self.task.old
+        if is_legacy(interpreter.language):
+            return self._lock_legacy(wanted)
+        kept = old.packages if old is not None and old.interpreter.language == interpreter.language else ()
+        return self._resolve(wanted, interpreter, kept)
+
+    def lock_services(self, wanted: WantedPackages) -> ResolvedPython:
+        """The wheels of the services; those of the old lock as they are when the same are wanted."""
+        interpreter, old = self.task.draft.services_interpreter, self.task.old
+        kept: tuple[LockedWheel, ...] = ()
+        if old is not None and old.services_interpreter.language == interpreter.language:
+            kept = old.services
+        names = {wheel.name for wheel in kept}
+        is_same = names & _SERVICE_ROOTS == set(wanted.requirements)
+        if is_same and not self.task.upgrade.everything and not self.task.upgrade.names & names:
+            return ResolvedPython(wheels=kept)
+        return self._resolve(wanted, interpreter, kept)
+
+    def _resolve(
+        self, wanted: WantedPackages, interpreter: LockedInterpreter, kept: tuple[LockedWheel, ...]
+    ) -> ResolvedPython:
+        resolver = PythonResolver(
+            uv=find_uv(self.task.environment),
+            platform=PythonPlatform(
+                version=interpreter.version, abi=interpreter.abi, machine=os.uname().machine, glibc=self.task.glibc
+            ),
+            folder=self.task.folder,
+            size_of=make_size_finder(self.index.transport, self.index.patience),
+        )
+        resolved = resolver.resolve(wanted, kept=kept, upgrade=self.task.upgrade)
+        if not resolved.sources:
+            return resolved
+        built = self._build(resolved.sources, interpreter)
+        wheels = sorted((*resolved.wheels, *built), key=lambda wheel: wheel.name)
+        return replace(resolved, wheels=tuple(wheels), sources=())
+
+    def _lock_legacy(self, wanted: WantedPackages) -> ResolvedPython:
+        """The wheels for a Python that uv refuses, chosen by its own last pip in a container."""
+        language = self.task.draft.interpreter.language
+        if wanted.project:
+            raise UnsupportedError(
+                f"pyproject.toml cannot be resolved for Python {language}",
+                hint="List the packages in labbox.toml or in a requirements file.",
+            )
+        wheels = resolve_legacy(
+            wanted.requirements,
+            [os.path.join(self.task.folder, name) for name in wanted.files],
+            interpreter=self.task.draft.interpreter,
+            workshop=self._workshop(),
+            indexes=wanted.indexes,
+            find_links=[os.path.join(self.task.folder, place) for place in wanted.find_links],
+            report=self.task.report,
+        )
+        return ResolvedPython(wheels=wheels)
+
+    def _build(self, sources: tuple[PendingSource, ...], interpreter: LockedInterpreter) -> list[LockedWheel]:
+        """Wheels of source archives, built in the lab's system."""
+        builder = SourceBuilder(interpreter, self._workshop(), self.index)
+        wheels = []
+        for done, source in enumerate(sources):
+            self.task.report("build wheels", done, len(sources))
+            wheel = builder.build(LockedSource(url=source.url, sha256=source.sha256))
+            wheels.append(replace(wheel, uploaded=source.uploaded))
+        self.task.report("build wheels", len(sources), len(sources))
+        return wheels
+
+    def _workshop(self) -> Workshop:
+        """Containers of the lab's system, which is assembled for it where it is not here yet."""
+        settings = self.task.engine.settings
+        layers = LayerStore(settings.store_dir, self.task.engine.identity)
+        with (
+            open_archive(settings.cache_dir, self.task.environment, read_config(settings)) as archive,
+            layers.creating(),
+        ):
+            system = provide_system(
+                self.task.draft, settings, archive, self.task.engine.identity, layers, self.task.report
+            )
+        return Workshop(engine=self.task.engine, system=system.config.diff_ids, environment=self.task.environment)

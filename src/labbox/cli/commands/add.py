@@ -1,0 +1,27 @@
+"""`labbox add`."""
+
+from labbox.cli.flags import Arguments, Command, Flag
+from labbox.cli.listing import JSON_FLAG
+
+COMMAND = Command(
+    name="add",
+    usage="NAME...",
+    summary="Add packages to a lab's definition, and lock it",
+    flags=(
+        Flag("directory", "string", "The project folder, instead of the current one", short="C"),
+        JSON_FLAG,
+        Flag("quiet", "", "Print nothing but failures", short="q"),
+        Flag("system", "", "The packages are Debian's, not Python's"),
+    ),
+    minimum=1,
+    description="NAME is a requirement such as `numpy` or `numpy>=2,<3`; with --system a Debian package,\n"
+    "NAME or NAME=VERSION. The file that defines the lab is changed, comments stay;\n"
+    "a folder without one gets a labbox.toml.",
+)
+
+
+def execute(arguments: Arguments) -> int:
+    """Add to the definition and lock."""
+    from labbox.cli.changing_packages import change_and_print
+
+    return change_and_print(arguments, remove=False)

@@ -1,0 +1,84 @@
+"""`labbox up`."""
+
+import os
+import sys
+
+from labbox.cli.flags import Arguments, Command, Flag
+from labbox.cli.listing import JSON_FLAG
+from labbox.cli.output import note, print_json
+from labbox.cli.session import open_engine
+
+COMMAND = Command(
+    name="up",
+    usage="[DIR]",
+    summary="Lock, build and start the lab of a project folder, and print its links",
+    flags=(
+        Flag("build", "", "Make the image again although nothing has changed"),
+        Flag("detach", "", "Do not wait until the services answer", short="d"),
+        Flag("frozen", "", "Use labbox.lock as it is; fail when it does not fit the definition"),
+        JSON_FLAG,
+        Flag("name", "string", "Name of the lab, instead of the definition's or the folder's"),
+        Flag("quiet", "", "Print only the links", short="q"),
+        Flag("recreate", "", "Make the container anew although nothing has changed"),
+    ),
+    maximum=1,
+    description="DIR is the project folder, by default the current one. It is /workspace inside.\n"
+    "A second `up` changes nothing and prints the links again.",
+)
+
+_STAGES = {
+    "index": "reading Debian's index",
+    "resolve": "choosing Python packages",
+    "sizes": "asking for sizes",
+    "build wheels": "building wheels",
+    "system download": "downloading the system",
+    "unpack": "unpacking the system",
+    "configure": "configuring the system",
+    "finish": "writing the system",
+    "download": "downloading wheels",
+    "layers": "laying out wheels",
+    "bytecode": "compiling Python code",
+    "services": "starting services",
+}
+_IN_BYTES = ("system download", "download")
+
+
+def execute(arguments: Arguments) -> int:
+    """Bring the lab of a folder up; 1 when a service does not start."""
+    from labbox.actions.lab.record import lab_folder
+    from labbox.actions.lab_status import service_lines
+    from labbox.actions.up import UpRequest, up
+    from labbox.cli.stages import Stages
+    from labbox.cli.up_report import failed_services, lab_document, print_links, print_notes
+
+    request = UpRequest(
+        project=arguments.positionals[0] if arguments.positionals else os.getcwd(),
+        name=arguments.text("name"),
+        build=arguments.switch("build"),
+        recreate=arguments.switch("recreate"),
+        frozen=arguments.switch("frozen"),
+        wait=not arguments.switch("detach"),
+    )
+    quiet = arguments.switch("quiet") or arguments.switch("json")
+    engine = open_engine()
+    with Stages(_STAGES, in_bytes=_IN_BYTES) as stages:
+
+        def say(text: str) -> None:
+            stages.close()
+            note(text)
+
+        def report(stage: str, done: int, total: int) -> None:
+            if not quiet:
+                stages.report(stage, done, total)
+
+        result = up(engine, request, os.environ, report, say)
+    if not quiet:
+        print_notes(result)
+    lab = lab_folder(engine.settings, result.record.folder)
+    lines = service_lines(lab, result.record, result.services)
+    if arguments.switch("json"):
+        print_json(lab_document(result, lines))
+    else:
+        print_links(result.record.name, lines)
+    sys.stdout.flush()
+    return 1 if failed_services(lab, lines) else 0

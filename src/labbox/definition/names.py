@@ -1,0 +1,14 @@
+"""Names of labs: what a folder's or a person's name becomes."""
+
+import re
+import unicodedata
+
+FALLBACK_NAME = "lab"
+_MAX_CHARACTERS = 63  # a host name's part (RFC 1035), which a lab's name also is
+
+
+def make_lab_name(text: str) -> str:
+    """The name in [a-z0-9][a-z0-9_.-]*, as near to the text as that allows; `lab` when nothing is left."""
+    plain = unicodedata.normalize("NFKD", text.casefold()).encode("ascii", "ignore").decode()
+    name = re.sub(r"[^a-z0-9_.]+", "-", plain).lstrip("-_.")[:_MAX_CHARACTERS].rstrip("-_.")
+    return name or FALLBACK_NAME
