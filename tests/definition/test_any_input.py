@@ -15,36 +15,15 @@ from labbox.definition.labbox_file import read_labbox_table
 from labbox.definition.names import make_lab_name
 from labbox.definition.schema import make_schema
 from labbox.definition.sources import READ_FILES, Files, define
-from labbox.definition.values import Definition
 from labbox.errors import UsageError
 
-SECTIONS = {
-    key.name: [inner.name for inner in key.kind.keys] for key in LABBOX_FILE.keys if isinstance(key.kind, Table)
-}
-SPELLINGS = st.sampled_from(
-    [
-        "8g",
-        "1.5 GiB",
-        "debian:13",
-        "./Dockerfile",
-        "3.13",
-        "numpy",
-        "a[b]>=1; python_version<'4'",
-        "/x",
-        "../x",
-        "a:/b",
-        "5000:5000",
-        "80",
-        "1-3:4-6",
-        "auto",
-        "all",
-        "device=0",
-        "host",
-        "git",
-        "requirements.txt",
-        "~/x:/y:ro",
-    ]
-)
+SCHEMA = Draft7Validator(make_schema())
+TABLES = {key.name: key.kind for key in LABBOX_FILE.keys if isinstance(key.kind, Table)}
+SECTIONS = {name: [key.name for key in table.keys] for name, table in TABLES.items()}
+SPELLINGS = st.sampled_from([
+    "8g", "1.5 GiB", "debian:13", "./Dockerfile", "3.13", "numpy", "a[b]>=1; python_version<'4'", "/x", "../x", "a:/b",
+    "5000:5000", "80", "1-3:4-6", "auto", "all", "device=0", "host", "git", "requirements.txt", "~/x:/y:ro",
+])  # fmt: skip
 SCALARS = st.one_of(
     SPELLINGS, st.text(max_size=12), st.booleans(), st.integers(), st.floats(), st.dates(), st.just(8888), st.just("")
 )
@@ -71,12 +50,10 @@ def test_any_toml_is_a_definition_or_a_usage_error_and_the_schema_accepts_what_t
 ) -> None:
     try:
         definition = read_labbox_table(document, file_name="labbox.toml", default_name="x")
-    except UsageError as error:
-        assert error.message.startswith("`labbox.toml` has ")
-    else:
-        assert isinstance(definition, Definition)
-        hash(definition)
-        assert Draft7Validator(make_schema()).is_valid(json.loads(json.dumps(document, default=str)))
+    except UsageError:
+        return
+    assert isinstance(hash(definition), int)
+    assert SCHEMA.is_valid(json.loads(json.dumps(document, default=str)))
 
 
 @given(st.dictionaries(st.sampled_from(READ_FILES), st.text(max_size=80)))

@@ -8,7 +8,10 @@ import pytest
 from jsonschema import Draft7Validator
 
 from definition.test_labbox_file import EVERY_KEY, read
+from labbox.definition.keys import CUSTOM_SERVICE, LABBOX_FILE
+from labbox.definition.kinds import Table
 from labbox.definition.schema import make_schema, render_schema
+from labbox.definition.sources import PRECEDENCE
 from labbox.definition.templates import PLAIN_LABBOX_TOML, TEMPLATES
 from labbox.errors import UsageError
 
@@ -75,3 +78,26 @@ def test_what_the_parser_refuses_the_schema_refuses(text: str) -> None:
     assert not is_valid(text)
     with pytest.raises(UsageError):
         read(text)
+
+
+def test_the_page_in_docs_shows_every_key_and_is_right() -> None:
+    page = (ROOT / "docs" / "definition.md").read_text(encoding="utf-8")
+    text = page.partition("```toml\n")[2].partition("```")[0]
+    document = tomllib.loads(text)
+
+    assert is_valid(text)
+    assert read(text).sources == ("labbox.toml",)
+    for section in LABBOX_FILE.keys:
+        assert isinstance(section.kind, Table)
+        assert {key.name for key in section.kind.keys} <= document[section.name].keys()
+    assert document["services"]["demo"].keys() == {key.name for key in CUSTOM_SERVICE.keys}
+
+
+def test_the_page_in_docs_lists_every_file_in_the_order_of_precedence() -> None:
+    page = (ROOT / "docs" / "definition.md").read_text(encoding="utf-8")
+    rows = [line for line in page.splitlines() if line.startswith("| `")]
+    known = [source.file_name for source in PRECEDENCE if source.file_name != "environment.yaml"]
+    known = [name for name in known if name != "pyproject.toml"]  # it has two rows
+    places = [next(place for place, row in enumerate(rows) if f"`{name}`" in row.split("|")[1]) for name in known]
+
+    assert places == sorted(places)

@@ -44,7 +44,7 @@ def test_labbox_toml_stands_above_all_others_and_these_are_named() -> None:
 
 def test_what_labbox_toml_names_is_not_ignored() -> None:
     definition = lab(
-        labbox_toml='lab.system = "./Dockerfile"\npackages.requirements = ["requirements.txt"]\npackages.project = true',
+        labbox_toml='lab.system = "./Dockerfile"\n[packages]\nrequirements = ["requirements.txt"]\nproject = true',
         requirements_txt="numpy",
         pyproject_toml='[project]\nname = "x"\ndependencies = ["six"]',
         uv_lock="",

@@ -318,9 +318,7 @@ def test_without_labbox_outside_all_output_and_the_link_go_to_stdout(tmp_path: P
     assert not os.path.exists(lab.run)
 
 
-def test_as_process_1_it_takes_orphans_away(lab: Supervised) -> None:
-    program = "(sh -c 'echo $$ > {0}/orphan.new; mv {0}/orphan.new {0}/orphan; exit 0' &) ; exec sleep 1000"
-    lab.write(service("parent", "sh", "-c", program.format(lab.root)))
+def test_as_process_1_it_takes_orphans_away_and_ends_when_told(lab: Supervised) -> None:
     namespaces = [
         "unshare",
         *(["--user", "--map-root-user"] if os.geteuid() else []),
@@ -330,20 +328,22 @@ def test_as_process_1_it_takes_orphans_away(lab: Supervised) -> None:
     ]
     if subprocess.run([*namespaces, "true"], check=False, capture_output=True).returncode:
         pytest.skip("no process namespace can be made here")
-    zombies = "import glob; print(sum(') Z 1 ' in open(p).read() for p in glob.glob('/proc/[0-9]*/stat')))"
+    orphan = f"(sh -c 'exec sh -c \"echo $$ > {lab.root}/orphan\"' &); exec sleep 1000"
+    zombies = "sum(') Z 1 ' in open(path).read() for path in glob.glob('/proc/[0-9]*/stat'))"
+    count = f"import glob, time\nwhile True:\n print({zombies})\n time.sleep(.1)"
     lab.write(
-        service("parent", "sh", "-c", program.format(lab.root)),
-        python(
-            "count",
-            "-c",
-            f"import time\nwhile True:\n {zombies}\n time.sleep(.2)",
-            environment={"PYTHONUNBUFFERED": "1"},
-        ),
+        service("parent", "sh", "-c", orphan),
+        python("count", "-uc", count),
     )
-    with lab.running(*namespaces, "--kill-child"):
+    with lab.running(*namespaces) as running:
+        assert running.process is not None
         wait_until(lambda: os.path.exists(f"{lab.root}/orphan"))
-        wait_until(lambda: lab.log("count").split()[-1:] == ["0"])
+        lab.wait_for("count", state="ready")
+        wait_until(lambda: lab.log("count").split()[-3:] == ["0", "0", "0"])
         assert json.loads(Path(lab.status_path).read_text(encoding="utf-8"))["pid"] == 1
+        children = Path(f"/proc/{running.process.pid}/task/{running.process.pid}/children").read_text(encoding="ascii")
+        os.kill(int(children), signal.SIGTERM)  # unshare itself does not pass signals on
+        assert running.process.wait(timeout=10) == 0
 
 
 def test_a_missing_list_of_services_is_one_clear_message(lab: Supervised) -> None:

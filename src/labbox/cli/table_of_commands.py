@@ -44,7 +44,7 @@ COMMANDS: dict[str, Entry] = {
     "port": Entry("port", "List port mappings or a specific mapping for the container"),
     "cp": Entry("cp", "Copy files/folders between a container and the local filesystem"),
     "diff": Entry("diff", "Inspect changes to files or directories on a container's filesystem"),
-    "export": Entry("export", "Export a container's filesystem as a tar archive"),
+    "export": Entry("export", "Export a container's filesystem as a tar archive, or a lab's lock for other tools"),
     "bootstrap": Entry("bootstrap", "Assemble a Debian system image from the Debian archive"),
     "init": Entry("init", "Write a labbox.toml, and with a template sample programs"),
     "up": Entry("up", "Lock, build and start the lab of a project folder, and print its links"),

@@ -100,8 +100,8 @@ def parse_requirement(text: str) -> str:
 
     try:
         Requirement(text)
-    except InvalidRequirement as error:
-        raise ValueError(_why_no_requirement(text) or str(error).splitlines()[0]) from None
+    except (InvalidRequirement, RecursionError) as error:
+        raise ValueError(_why_no_requirement(text) or str(error).partition("\n")[0]) from None
     return text.strip()
 
 

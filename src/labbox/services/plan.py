@@ -54,7 +54,7 @@ class ServicePlan:
 
 def plan_services(definition: Definition, lock: LockedInterpreters) -> ServicePlan:
     """The services that a definition asks for. UsageError when two of them share a name or a port."""
-    entries = list(_service_entries(definition.services, lock.interpreter))
+    entries = list(_service_entries(definition.services))
     _check_unique(entries)
     document = {"version": _VERSION, "after_create": list(definition.after_create), "services": entries}
     files = {DOCUMENT: _json(document), **inside_programs(lock.services_interpreter)}
@@ -82,6 +82,7 @@ def jupyter_files(definition: Definition, interpreter: LockedInterpreter) -> dic
     files = {
         "/opt/labbox/etc/jupyter/jupyter_server_config.json": _json(_server_settings(definition.services, kernel)),
         f"{_SHARE}/lab/settings/overrides.json": _json(_LAB_SETTINGS),
+        f"{_SHARE}/lab/settings/page_config.json": _json(_PAGE_SETTINGS),
         f"{_SHARE}/kernels/{kernel}/kernel.json": _json(_kernel(definition.name, interpreter)),
     }
     if _is_python_2(interpreter):
@@ -89,13 +90,13 @@ def jupyter_files(definition: Definition, interpreter: LockedInterpreter) -> dic
     return files
 
 
-def _service_entries(request: ServicesRequest, interpreter: LockedInterpreter) -> Iterable[dict[str, Any]]:
+def _service_entries(request: ServicesRequest) -> Iterable[dict[str, Any]]:
     if request.jupyter:
         yield _jupyter_entry()
     if request.tensorboard is not None:
         yield _tensorboard_entry(request.tensorboard)
     for service in request.custom:
-        yield _custom_entry(service, interpreter)
+        yield _custom_entry(service)
 
 
 def _jupyter_entry() -> dict[str, Any]:
@@ -136,8 +137,7 @@ def _tensorboard_entry(log_folder: str) -> dict[str, Any]:
     }
 
 
-def _custom_entry(service: CustomService, interpreter: LockedInterpreter) -> dict[str, Any]:
-    del interpreter
+def _custom_entry(service: CustomService) -> dict[str, Any]:
     return {
         "name": service.name,
         "argv": ["/bin/sh", "-c", *service.command] if service.shell else list(service.command),
@@ -175,7 +175,8 @@ def _server_settings(request: ServicesRequest, kernel: str) -> dict[str, Any]:
         "FileContentsManager": {"delete_to_trash": False},  # else the project folder gets a `.Trash-1000`
     }
     if request.tensorboard is not None:
-        entry = {"command": [], "port": TENSORBOARD_PORT, "launcher_entry": {"title": "TensorBoard"}}
+        launcher = {"title": "TensorBoard", "category": "Other"}
+        entry = {"command": [], "port": TENSORBOARD_PORT, "launcher_entry": launcher}
         settings["ServerProxy"] = {"servers": {TENSORBOARD: entry}}
     return settings
 
@@ -184,6 +185,7 @@ _LAB_SETTINGS = {
     "@jupyterlab/apputils-extension:notification": {"checkForUpdates": False, "fetchNews": "false"},
     "@jupyterlab/extensionmanager-extension:plugin": {"enabled": False},
 }
+_PAGE_SETTINGS = {"buildAvailable": False, "buildCheck": False}  # rebuilding JupyterLab's pages would need Node.js
 
 
 def _kernel(lab: str, interpreter: LockedInterpreter) -> dict[str, Any]:

@@ -12,7 +12,6 @@ from labbox.store.layers import LayerStore
 from labbox.store.ownership import ownership_of
 from labbox.store.pack import pack_tree
 
-
 # Unpacks the layers whose archives have these digests, by their recipes.
 MakeLayers = Callable[[Sequence[Digest]], object]
 
@@ -35,7 +34,7 @@ def provide_layers(
     with layers.creating():
         descriptors = list(zip(image.diff_ids, images.manifest(image).layers, strict=True))
         if make is not None:
-            _make(images, layers, [pair for pair in descriptors if not layers.has(pair[0])], others, make)
+            _make(images, [pair for pair in descriptors if not layers.has(pair[0])], others, make)
         for diff_id, descriptor in descriptors:
             if not layers.has(diff_id):
                 _provide(images, layers, diff_id, descriptor, others)
@@ -44,7 +43,6 @@ def provide_layers(
 
 def _make(
     images: ImageStore,
-    layers: LayerStore,
     missing: Sequence[tuple[Digest, Descriptor]],
     others: Sequence[LayerStore],
     make: MakeLayers,

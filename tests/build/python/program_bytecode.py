@@ -14,6 +14,7 @@ from labbox.store.images import ImageStore
 from labbox.store.layers import LayerStore
 from labbox.store.ownership import OWNER_XATTR, ownership_of
 from labbox.store.pack import pack_tree
+from labbox.store.tar_writer import PackedTree
 
 TIME = 315532800
 SITE = "opt/env/lib/python3.13/site-packages"
@@ -47,13 +48,13 @@ def write_tree(tree: str, files: dict[str, bytes], mode: str) -> None:
 def make_layer(layers: LayerStore, files: dict[str, bytes]) -> Digest:
     with layers.staging() as tree:
 
-        def work() -> object:
+        def work() -> PackedTree:
             write_tree(tree, files, layers.mode)
             return pack_tree(tree, mode=ownership_of(layers.mode), newest=TIME)
 
-        packed = layers.run_mapped(work)
+        packed: PackedTree = layers.run_mapped(work)
         layers.adopt(tree, packed)
-        return packed.diff_id
+    return packed.diff_id
 
 
 def list_entries(layers: LayerStore, diff_id: Digest) -> list[str]:
@@ -81,9 +82,7 @@ def main() -> None:
     image = ImageStore(settings.store_dir).find(sys.argv[1])
     assert image is not None
     layers = LayerStore(settings.store_dir, engine.identity)
-    interpreter = probe_system(
-        Workshop(engine=engine, system=image.diff_ids, environment=os.environ)
-    ).interpreter
+    interpreter = probe_system(Workshop(engine=engine, system=image.diff_ids, environment=os.environ)).interpreter
     targets = [
         make_layer(layers, FILES),
         make_layer(layers, {"opt/env/share/no-python.txt": b""}),
@@ -110,11 +109,11 @@ def main() -> None:
         used = workshop.run(bench, ["python3", "-v", "-B", "-c", program])
     for diff_id in (*targets, *made):
         layers.remove(diff_id)
-    print(json.dumps({
+    json.dump({
         "made": list(map(str, made)), "known": list(map(str, known)), "again": list(map(str, again)),
         "stage": first_stages[-1], "entries": entries, "output": used.tail(4), "code": used.code,
         "matches": used.output.count(f".cpython-313.pyc matches /{SITE}"),
-    }))  # fmt: skip
+    }, sys.stdout)  # fmt: skip
 
 
 main()

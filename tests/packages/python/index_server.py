@@ -4,6 +4,7 @@ import html
 import json
 import re
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from packages.python.wheels import MadeFile
@@ -21,6 +22,7 @@ class IndexServer:
         self.stated_hashes: dict[str, str] = {}
         self.moved: dict[str, str] = {}
         self.gone: set[str] = set()
+        self.stalled: set[str] = set()
         self.cuts: dict[str, list[int]] = {}
         self.speaks_json = True
         self.states_hashes = True
@@ -86,6 +88,8 @@ class IndexServer:
             self.hits.append(f"{request.command} {path}")
         page = re.fullmatch(r"/simple/([^/]+)/", path)
         if page is not None:
+            while page[1] in self.stalled:
+                time.sleep(0.01)
             files = self.projects.get(page[1])
             if files is None:
                 self._send(request, 404, b"no such project")

@@ -168,7 +168,7 @@ def test_uv_lock_is_followed_without_any_network_for_this_platform_alone(
 
 def test_a_uv_lock_that_is_older_than_its_project_is_refused(uv: Uv, project: Path) -> None:
     _write_locked_project(project, '"a>=1", "b"')
-    with pytest.raises(ResolutionError, match="`uv.lock` is older than `pyproject.toml`") as caught:
+    with pytest.raises(ResolutionError, match=r"`uv\.lock` is older than `pyproject\.toml`") as caught:
         export_project(uv, (), PLATFORM, folder=str(project))
     assert caught.value.hint == "Run `uv lock`."
 

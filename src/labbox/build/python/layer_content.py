@@ -27,7 +27,7 @@ class LayerEntry(NamedTuple):
 
 
 class LayerContent(NamedTuple):
-    """A layer: its entries in order, and for every wheel what it brings (path → content key), also what another hides."""
+    """A layer: its entries in order, and what each wheel brings (path → content key), also where another hides it."""
 
     entries: list[LayerEntry]
     file_names: tuple[str, ...]
@@ -59,7 +59,9 @@ def _entries(chosen: dict[str, LayerFile], names: Sequence[str], target: Target)
         for folder in _missing_folders(raw, made):
             if folder.decode() in chosen:
                 other = names[chosen[folder.decode()].wheel]
-                raise ArchiveError(f"`{folder.decode()}` is a file of `{other}` and a folder of `{names[source.wheel]}`")
+                raise ArchiveError(
+                    f"`{folder.decode()}` is a file of `{other}` and a folder of `{names[source.wheel]}`"
+                )
             is_inside = folder.decode() == prefix or folder.startswith(prefix.encode() + b"/")
             owner = (target.uid, target.gid) if is_inside else (0, 0)
             yield LayerEntry(TarEntry(folder, "directory", _FOLDER_MODE, *owner, mtime=MTIME), None)

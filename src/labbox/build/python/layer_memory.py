@@ -26,6 +26,7 @@ _FORMAT = 1
 _FOLDER = "wheel-layers"
 _UNREADABLE = (OSError, ValueError, KeyError, TypeError, UsageError)
 
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MadeLayer:
     """A layer: its tar (`diff_id`, length, entries) and its gzip file, which is made from the wheels on demand."""

@@ -1,4 +1,4 @@
-"""The recipe of a layer's archive: the wheels and the tree that it is made of, for when the image leaves the machine."""
+"""The recipe of a layer's archive: its wheels and its tree, to make the archive when the image leaves the machine."""
 
 from collections.abc import Mapping
 from contextlib import ExitStack

@@ -31,7 +31,7 @@ def make_folders(root: str, content: LayerContent) -> None:
 def write_files(
     root: str, entries: Iterable[LayerEntry], file_names: Sequence[str], descriptors: Sequence[int], mode: Ownership
 ) -> None:
-    """Write some of a layer's files, whose folders are there. Raises ArchiveError for content that is not as promised."""
+    """Write some of a layer's files, whose folders are there; ArchiveError for content that is not as promised."""
     folder = os.open(root, _FOLDER_FLAGS)
     try:
         for entry, source in entries:
@@ -121,5 +121,3 @@ def _write_all(descriptor: int, data: bytes) -> None:
     written = os.write(descriptor, data)  # nearly always all of it
     while written < len(data):
         written += os.write(descriptor, memoryview(data)[written:])
-
-

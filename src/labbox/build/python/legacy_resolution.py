@@ -17,6 +17,7 @@ from labbox.files import make_private_folder
 from labbox.lock.lab import LockedInterpreter, LockedSource, LockedWheel
 from labbox.packages.python.index_files import IndexFile
 from labbox.packages.python.package_index import PackageIndex, open_package_index
+from labbox.packages.python.requirements_files import read_requirements_files
 
 _MESSAGE_SIGNS = ("ERROR:", "The conflict is caused by:", "    ")
 Report = Callable[[str, int, int], None]
@@ -34,9 +35,9 @@ def resolve_legacy(
 ) -> tuple[LockedWheel, ...]:
     """The wheels of requirement lines, requirement files (host paths) and all they need, sorted by name.
 
-    Every wheel is in the cache (`wheels/sha256`) afterwards. `find_links` are folders of this host with wheels. Reports
-    the stages `resolve` and `build`. Raises ResolutionError when nothing satisfies the request or the index does not
-    have what pip took, PackageError when a source archive cannot be built.
+    Every wheel is in the cache (`wheels/sha256`) afterwards. `find_links` are folders of this host with wheels.
+    Reports the stages `resolve` and `build wheels`. Raises ResolutionError when nothing satisfies the request or the
+    index does not have what pip took, PackageError when a source archive cannot be built.
     """
     cache_dir = workshop.engine.settings.cache_dir
     with open_package_index(cache_dir, workshop.environment, indexes) as index, workshop.bench() as bench:
@@ -50,22 +51,26 @@ def resolve_legacy(
         sources = [name for name in names if not name.endswith(".whl")]
         wheels = [_keep_wheel(bench, name, index, find_links) for name in names if name.endswith(".whl")]
         for done, name in enumerate(sources):
-            report("build", done, len(sources))
+            report("build wheels", done, len(sources))
             wheels.append(builder.build(_find_source(bench, name, index)))
-        report("build", len(sources), len(sources))
+        report("build wheels", len(sources), len(sources))
         return tuple(sorted(wheels, key=lambda wheel: wheel.name))
 
 
 def _lay_requirements(bench: Bench, packages: Sequence[str], files: Sequence[str], find_links: Sequence[str]) -> None:
+    """Put what is required on the bench; files keep their places to each other, by which they include one another."""
     lines = [*packages]
-    for number, path in enumerate(files):
-        shutil.copyfile(path, f"{bench.input}/requirements-{number}.txt")
-        lines.append(f"-r {INPUT}/requirements-{number}.txt")
+    for file in read_requirements_files("/", [os.path.abspath(path) for path in files]):
+        place = f"{bench.input}/files{file.path}"
+        os.makedirs(os.path.dirname(place), exist_ok=True)
+        with open(place, "w", encoding="utf-8") as copy:
+            copy.write(file.text)
+    lines += [f"-r {INPUT}/files{os.path.abspath(path)}" for path in files]
     for number, folder in enumerate(find_links):
         shutil.copytree(folder, f"{bench.input}/links-{number}")
         lines.append(f"--find-links {INPUT}/links-{number}")
-    with open(f"{bench.input}/requirements.txt", "w", encoding="utf-8") as file:
-        file.writelines(f"{line}\n" for line in lines)
+    with open(f"{bench.input}/requirements.txt", "w", encoding="utf-8") as listing:
+        listing.writelines(f"{line}\n" for line in lines)
 
 
 def _download(bench: Bench, interpreter: LockedInterpreter, workshop: Workshop, index: PackageIndex) -> None:

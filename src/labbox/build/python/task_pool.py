@@ -10,7 +10,7 @@ import select
 import signal
 import struct
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from labbox.build.children import die_with_parent
 from labbox.errors import EngineError, LabboxError
@@ -52,7 +52,7 @@ class _Pool:
         self._workers: dict[int, _Worker] = {}
         self._count = count
 
-    def __enter__(self) -> "_Pool":
+    def __enter__(self) -> Self:
         try:
             for _ in range(self._count):
                 worker = _start_worker(self._tasks, list(self._workers.values()))
@@ -90,7 +90,9 @@ class _Pool:
         return [answers[number] for number in range(len(self._tasks))]
 
     def _next_ready(self, waiting: Sequence[int], answers: dict[int, Any]) -> int:
-        return next((number for number in waiting if all(task in answers for task in self._tasks[number].after)), _NOBODY)
+        return next(
+            (number for number in waiting if all(task in answers for task in self._tasks[number].after)), _NOBODY
+        )
 
     def _end(self) -> None:
         for worker in self._workers.values():

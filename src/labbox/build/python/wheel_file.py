@@ -157,11 +157,11 @@ def _parse_record(
         if rows.setdefault(path, row) != row:
             raise ArchiveError(f"`{file_name}`: RECORD has two different rows for `{path}`")
         if size and size != str(member.size_bytes):
-            raise ArchiveError(
-                f"`{file_name}`: member `{path}` has {member.size_bytes} bytes, and {size} by RECORD"
-            )
+            raise ArchiveError(f"`{file_name}`: member `{path}` has {member.size_bytes} bytes, and {size} by RECORD")
         if algorithm and algorithm not in _HASHES:
-            raise ArchiveError(f"`{file_name}`: RECORD has a hash `{algorithm}` for `{path}`; it must be sha256 or better")
+            raise ArchiveError(
+                f"`{file_name}`: RECORD has a hash `{algorithm}` for `{path}`; it must be sha256 or better"
+            )
     unrecorded = {f"{dist_info}/{name}" for name in _UNRECORDED}
     for path in by_name:
         if path not in unrecorded and not rows.get(path, RecordRow("", "")).value and not path.endswith(".pyc"):

@@ -4,9 +4,11 @@ In three steps, each spread over the processors: the wheels' tables of contents 
 are inflated and written, the largest layers by several processes; each layer whose files are there is hashed.
 """
 
+import gc
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from functools import partial
 from typing import NamedTuple
 
 from labbox.build.children import Report
@@ -144,8 +146,9 @@ def _make_trees(
     folder: str, jobs: Sequence[_Job], target: Target, owner: Ownership, report: Report
 ) -> list[tuple[_Result, Brought]]:
     """In the image's user namespace: every layer's tree in a folder of its own, by the number of its job."""
+    gc.disable()  # a million small tuples live as long as this process, and would be looked through again and again
     largest_first = sorted(jobs, key=lambda job: -sum(wheel.size for wheel in job.layer.wheels))
-    contents = run_tasks([Task(lambda job=job: _lay_out(job, target)) for job in largest_first])  # type: ignore[misc]
+    contents = run_tasks([Task(partial(_lay_out, job, target)) for job in largest_first])
     tasks: list[Task] = []
     hashing: dict[int, int] = {}  # job → task
     for job, content in zip(largest_first, contents, strict=True):
@@ -168,14 +171,10 @@ def _add_tasks(tasks: list[Task], root: str, job: _Job, content: LayerContent, o
     """The tasks of one layer: its files in slices, then its digests; the number of the last."""
     first = len(tasks)
     for entries in _slices(content.entries):
-        tasks.append(
-            Task(
-                lambda entries=entries: write_files(root, entries, content.file_names, job.descriptors, owner),  # type: ignore[misc]
-                sum(entry.size_bytes for entry, _ in entries),
-            )
-        )
+        write = partial(write_files, root, entries, content.file_names, job.descriptors, owner)
+        tasks.append(Task(write, sum(entry.size_bytes for entry, _ in entries)))
     written = tuple(range(first, len(tasks)))
-    tasks.append(Task(lambda: _finish(root, job, content, owner), 0, written))
+    tasks.append(Task(partial(_finish, root, job, content, owner), 0, written))
     return len(tasks) - 1
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from labbox.errors import ArchiveError, UnsupportedError
 
 _SEPARATORS = re.compile(r"[-_.]+")
+_VERSION_SEPARATORS = re.compile(r"[-_.+]+")
 _NUMBERS = re.compile(r"\d+")
 
 
@@ -53,7 +54,7 @@ def normalise_name(name: str) -> str:
 
 def is_same_version(one: str, other: str) -> bool:
     """True for two spellings of one version (PEP 440); a file name writes `_` for what may not stand there."""
-    if one == other or _SEPARATORS.sub(".", one) == _SEPARATORS.sub(".", other):
+    if one == other or _VERSION_SEPARATORS.sub(".", one) == _VERSION_SEPARATORS.sub(".", other):
         return True
     from packaging.version import InvalidVersion, Version  # noqa: PLC0415  (nearly all versions are spelled alike)
 
@@ -70,7 +71,7 @@ def _fits_platform(tag: str, machine: str) -> bool:
 def _fits_python(python: str, abi: str, language: str) -> bool:
     """Pure wheels for this language or an older one of its generation, and binary ones for this very CPython.
 
-    `abi3` is the stable interface, kept by all later versions; `cp27mu` is that of Linux distributions' Python 2.7.
+    `abi3` is the stable interface, kept by all later versions.
     """
     wanted = tuple(int(number) for number in language.split("."))
     found = _version_of(python)
@@ -80,8 +81,15 @@ def _fits_python(python: str, abi: str, language: str) -> bool:
         return found <= wanted
     if abi == "abi3":
         return python.startswith("cp") and found <= wanted
-    digits = f"{wanted[0]}{wanted[1]}"
-    return python == f"cp{digits}" and abi in (f"cp{digits}", f"cp{digits}mu", f"cp{digits}m")[: 1 if wanted >= (3, 8) else 3]
+    tag = f"cp{wanted[0]}{wanted[1]}"
+    return python == tag and abi == tag + _abi_suffix(wanted)
+
+
+def _abi_suffix(language: tuple[int, ...]) -> str:
+    """The flags in a CPython's ABI tag: until 3.7 its allocator, until 3.2 the width of its characters (PEP 425)."""
+    if language < (3, 3):
+        return "mu"
+    return "m" if language < (3, 8) else ""
 
 
 def _version_of(python: str) -> tuple[int, ...] | None:

@@ -147,4 +147,4 @@ def _check_local(data: bytes, member: ZipMember, label: str) -> int:
         is_elsewhere = (flags & FLAG_DESCRIPTOR and here == 0) or (position and here == _FULL)
         if here != there and not is_elsewhere:
             raise ArchiveError(f"`{label}`: member `{member.name}` has other lengths or another checksum in its header")
-    return LOCAL_BYTES + name_bytes + extra_bytes
+    return LOCAL_BYTES + int(name_bytes) + int(extra_bytes)

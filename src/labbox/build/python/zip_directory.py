@@ -173,7 +173,9 @@ def _check_entry(member: ZipMember, label: str) -> None:
     if member.flags & ~_KNOWN_FLAGS:
         raise ArchiveError(f"`{label}`: member `{_show(name)}` has unknown flags {member.flags:#06x}")
     if member.method not in (STORED, DEFLATED):
-        raise ArchiveError(f"`{label}`: member `{_show(name)}` has compression method {member.method}, which no wheel has")
+        raise ArchiveError(
+            f"`{label}`: member `{_show(name)}` has compression method {member.method}, which no wheel has"
+        )
     if member.method == STORED and member.compressed_bytes != member.size_bytes:
         raise ArchiveError(f"`{label}`: member `{_show(name)}` is stored with two different lengths")
     kind = stat.S_IFMT(member.mode)
@@ -217,7 +219,9 @@ def _with_limits(entries: Iterable[ZipMember], end: int, label: str) -> list[Zip
 def _refuse_bomb(members: Iterable[ZipMember], file_bytes: int, label: str) -> None:
     total = sum(member.size_bytes for member in members)
     if total > _FREE_BYTES and total > _MOST_RATIO * file_bytes:
-        raise ArchiveError(f"`{label}` unpacks to {total} bytes, {total // file_bytes} times its size: refused as a bomb")
+        raise ArchiveError(
+            f"`{label}` unpacks to {total} bytes, {total // file_bytes} times its size: refused as a bomb"
+        )
 
 
 def _show(name: str) -> str:

@@ -14,9 +14,9 @@ COMMAND = Command(
         Flag("system", "", "The packages are Debian's, not Python's"),
     ),
     minimum=1,
-    description="NAME is a requirement such as `numpy` or `numpy>=2,<3`; with --system a Debian package,\n"
-    "NAME or NAME=VERSION. The file that defines the lab is changed, comments stay;\n"
-    "a folder without one gets a labbox.toml.",
+    description="NAME is a requirement such as `numpy` or `numpy>=2,<3`; with --system a Debian\n"
+    "package, NAME or NAME=VERSION. The file that defines the lab is changed, and its\n"
+    "comments stay; a folder without one gets a labbox.toml.",
 )
 
 

@@ -21,8 +21,9 @@ COMMAND = Command(
         Flag("quiet", "", "Print nothing but failures", short="q"),
         Flag("upgrade", "", "Take the newest versions: of the packages that are named, else of all", short="U"),
     ),
-    description="DIR is the project folder, by default the current one. Versions that are locked already stay where\n"
-    "they fit. After --upgrade a word is a package's NAME, and DIR must have a slash: `./DIR`.",
+    description="DIR is the project folder, by default the current one. Versions that are locked\n"
+    "already stay where they fit. After --upgrade a word is a package's NAME, and DIR\n"
+    "must have a slash: `./DIR`.",
 )
 
 

@@ -14,7 +14,8 @@ COMMAND = Command(
         Flag("system", "", "The packages are Debian's, not Python's"),
     ),
     minimum=1,
-    description="The file that defines the lab is changed, comments stay. Packages that nothing needs any more go too.",
+    description="The file that defines the lab is changed, and its comments stay. Packages that\n"
+    "nothing needs any more go too.",
 )
 
 
