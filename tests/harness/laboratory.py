@@ -85,9 +85,9 @@ class Lab:
         streams = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         return subprocess.Popen(self.command(*arguments), **self.options({**streams, **popen}))
 
-    def on_terminal(self, *arguments: str, rows: int = 24, columns: int = 80) -> Terminal:
+    def on_terminal(self, *arguments: str, rows: int = 24, columns: int = 80, **popen: Any) -> Terminal:
         """Start `labbox ARGUMENTS...` on a terminal."""
-        return Terminal(self.command(*arguments), rows=rows, columns=columns, **self.options({}))
+        return Terminal(self.command(*arguments), rows=rows, columns=columns, **self.options(popen))
 
     def command(self, *arguments: str) -> list[str]:
         """The command line of `labbox ARGUMENTS...`."""
@@ -171,7 +171,8 @@ class Lab:
 
     def _wipe(self) -> None:
         """Whatever a failed test has left, and the folders it shared: the next one starts clean."""
-        shutil.rmtree(os.path.join(self.home, "shared"), ignore_errors=True)
+        for name in ("shared", "data/labs"):
+            shutil.rmtree(os.path.join(self.home, name), ignore_errors=True)
         for entry in leaks.entries_below(self.home):
             path = os.path.join(self.home, entry)
             if os.path.islink(path) or os.path.isfile(path):

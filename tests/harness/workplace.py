@@ -10,6 +10,7 @@ import tempfile
 import pytest
 
 import labbox
+from harness.dependencies import copy_dependencies
 from harness.laboratory import TINY, Installation, Lab
 from harness.people import (
     Person,
@@ -21,6 +22,7 @@ from harness.people import (
 )
 from labbox.testing.tiny_image import write_tiny_image
 
+_DOWNLOADS = ("debian", "debs", "wheels")
 _FOLDER = re.compile(r"lbt-(\d+)-")
 MODES = ("root", "subuid", "single")
 
@@ -38,12 +40,13 @@ class Workplace:
             os.path.join(self._source, "labbox"),
             ignore=shutil.ignore_patterns("__pycache__", ".*_cache"),
         )
+        copy_dependencies("labbox", self._source)
         self.archive = os.path.join(self.folder, "tiny.tar")
         with open(self.archive, "wb") as file:
             write_tiny_image(file)
         for parent, _, names in os.walk(self.folder):
             for path in (parent, *(os.path.join(parent, name) for name in names)):
-                os.chmod(path, 0o755 if os.path.isdir(path) else 0o644)
+                os.chmod(path, 0o755 if os.path.isdir(path) or os.access(path, os.X_OK) else 0o644)
         self._people: list[Person] = []
         self._labs: list[Lab] = []
 
@@ -72,6 +75,14 @@ class Workplace:
             pytest.exit(f"labbox cannot import an image in mode {mode}: {imported.stderr}")
         return lab
 
+    def downloads_for(self, person: Person) -> dict[str, str]:
+        """Variables that make labbox and uv keep what they download here, per person; nothing is fetched twice."""
+        folder = os.path.join(self.folder, f"downloads-{person.name}")
+        if not os.path.isdir(folder):
+            others = [name for name in os.listdir(self.folder) if name.startswith("downloads-")]
+            _copy_downloads(os.path.join(self.folder, others[0]) if others else None, folder, person)
+        return {"LABBOX_CACHE": f"{folder}/labbox", "UV_CACHE_DIR": f"{folder}/uv"}
+
     def _person_for(self, mode: str) -> Person:
         if os.geteuid() != 0:
             return _this_person(mode)
@@ -93,6 +104,17 @@ class Workplace:
             if _can_execute(person, python):
                 return Installation(self._source, python, self.archive)
         raise LookupError(f"no Python from 3.11 on that user {person.name} may execute")
+
+
+def _copy_downloads(source: str | None, target: str, person: Person) -> None:
+    """A folder of downloads for a person, with those that another person has made; nothing that was computed."""
+    os.mkdir(target, 0o700)
+    for name in _DOWNLOADS:
+        if source and os.path.isdir(f"{source}/labbox/{name}"):
+            shutil.copytree(f"{source}/labbox/{name}", f"{target}/labbox/{name}")
+    for parent, folders, files in os.walk(target):
+        for path in (parent, *(os.path.join(parent, name) for name in (*folders, *files))):
+            os.chown(path, person.uid, person.gid)
 
 
 def _remove_forgotten_folders() -> None:

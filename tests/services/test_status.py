@@ -123,6 +123,18 @@ def test_a_restart_is_waited_for(tmp_path: Path) -> None:
     assert after.pid != before.pid
 
 
+def test_a_restart_ends_with_the_supervisor(tmp_path: Path) -> None:
+    lab = Supervised(str(tmp_path))
+    lab.write(service("deaf", "sh", "-c", "trap '' TERM; while :; do sleep 1000; done"))
+    with lab.running():
+        lab.wait_for("deaf", state="ready")
+        ender = threading.Timer(0.3, lab.end)
+        ender.start()
+        with pytest.raises(ConflictError, match="do not run"):
+            restart_service(lab.run, "deaf", ignore_progress)
+        ender.join()
+
+
 def test_the_end_of_a_log_is_lines_without_control_characters(tmp_path: Path) -> None:
     (tmp_path / "logs").mkdir()
     (tmp_path / "logs/a.log").write_bytes(b"old\n" * 9000 + b"one\n\x1b[31mtwo\xff\n")

@@ -185,14 +185,15 @@ class _Editor:
             self._write(file, add_to_list(text, path, package, name_of))
 
     def _edit_project(self, packages: Sequence[str]) -> None:
-        """Let uv change pyproject.toml, and uv.lock where there is one, without installing anything."""
+        """Change the dependencies of pyproject.toml; with a uv.lock let uv do it, without installing anything."""
+        if not os.path.exists(os.path.join(self.change.project, "uv.lock")):
+            for package in packages:
+                path = ("project", "dependencies")
+                self._edit_toml(_PROJECT_FILE, path, package, requirement_name(package), _name_or_blank)
+            return
         self._remember(_PROJECT_FILE)
-        arguments = ["remove" if self.change.remove else "add", *packages]
-        if os.path.exists(os.path.join(self.change.project, "uv.lock")):
-            self._remember("uv.lock")
-            arguments.append("--no-sync")
-        else:
-            arguments.append("--frozen")
+        self._remember("uv.lock")
+        arguments = ["remove" if self.change.remove else "add", *packages, "--no-sync"]
         find_uv(self.environment).run(arguments, folder=self.change.project, own_python=False)
         self.changed += [name for name in self._before if name not in self.changed]
 

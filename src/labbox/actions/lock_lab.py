@@ -14,7 +14,7 @@ from labbox.actions.system_part import SystemPart
 from labbox.build.debian.normalise import ASSEMBLER_VERSION
 from labbox.definition.values import Definition
 from labbox.engine.embedded.engine import EmbeddedEngine
-from labbox.errors import ConflictError, NotFoundError
+from labbox.errors import ConflictError, LabboxError, NotFoundError
 from labbox.files import locked, make_private_folder
 from labbox.lock.lab import LAYOUT_VERSION, LabLock
 from labbox.lock.lab_file import FILE_NAME, read_lab_lock, write_lab_lock
@@ -85,7 +85,7 @@ def update_lock(
             return LockUpdate(lock=old, old=old)
         _check_upgrade(old, request.upgrade)
         update = _lock_again(engine, request, old, digest, environment, report)
-        write_lab_lock(path, update.lock)
+        _write(path, update)
         return update
 
 
@@ -183,6 +183,15 @@ def _read_old(path: str) -> LabLock | None:
         return read_lab_lock(path)
     except NotFoundError:
         return None
+
+
+def _write(path: str, update: LockUpdate) -> None:
+    if update.lock == update.old:
+        return
+    try:
+        write_lab_lock(path, update.lock)
+    except OSError as error:
+        raise LabboxError(f"cannot write lock `{path}`: {error.strerror}") from error
 
 
 def _require_current(old: LabLock | None, path: str, reason: str | None) -> LabLock:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from labbox.build.lab_system import provide_system
@@ -56,10 +57,17 @@ def lock_python(task: PythonTask) -> PythonParts:
     with open_package_index(task.engine.settings.cache_dir, task.environment, indexes) as index:
         resolving = _Resolving(task, index)
         task.report("resolve", 0, 2)
-        packages = resolving.lock_environment(wanted_python(task.definition))
-        task.report("resolve", 1, 2)
-        services = resolving.lock_services(wanted_services(task.definition))
+        with ThreadPoolExecutor(1, thread_name_prefix="services") as pool:  # what takes time is the index
+            later = pool.submit(resolving.resolve_services, wanted_services(task.definition))
+            packages = resolving.resolve_environment(wanted_python(task.definition))
+            task.report("resolve", 1, 2)
+            services = later.result()
         task.report("resolve", 2, 2)
+        # Containers are started when no thread runs: a fork would copy its locks.
+        if packages is None:
+            packages = resolving.lock_legacy(wanted_python(task.definition))
+        packages = resolving.build_sources(packages, task.draft.interpreter)
+        services = resolving.build_sources(services, task.draft.services_interpreter)
     return PythonParts(packages=packages.wheels, services=services.wheels, notes=packages.notes)
 
 
@@ -69,17 +77,19 @@ class _Resolving:
     def __init__(self, task: PythonTask, index: PackageIndex) -> None:
         self.task = task
         self.index = index
+        # Found before there are threads: `sysconfig` of Python 3.11 answers None while another thread fills it.
+        self.uv = find_uv(task.environment)
 
-    def lock_environment(self, wanted: WantedPackages) -> ResolvedPython:
-        """The wheels of the lab's own packages."""
+    def resolve_environment(self, wanted: WantedPackages) -> ResolvedPython | None:
+        """The lab's own packages; None for a Python that uv does not resolve for."""
         interpreter, old = self.task.draft.interpreter, self.task.old
         if is_legacy(interpreter.language):
-            return self._lock_legacy(wanted)
+            return None
         kept = old.packages if old is not None and old.interpreter.language == interpreter.language else ()
         return self._resolve(wanted, interpreter, kept)
 
-    def lock_services(self, wanted: WantedPackages) -> ResolvedPython:
-        """The wheels of the services; those of the old lock as they are when the same are wanted."""
+    def resolve_services(self, wanted: WantedPackages) -> ResolvedPython:
+        """The packages of the services; those of the old lock as they are when the same are wanted."""
         interpreter, old = self.task.draft.services_interpreter, self.task.old
         kept: tuple[LockedWheel, ...] = ()
         if old is not None and old.services_interpreter.language == interpreter.language:
@@ -90,25 +100,7 @@ class _Resolving:
             return ResolvedPython(wheels=kept)
         return self._resolve(wanted, interpreter, kept)
 
-    def _resolve(
-        self, wanted: WantedPackages, interpreter: LockedInterpreter, kept: tuple[LockedWheel, ...]
-    ) -> ResolvedPython:
-        resolver = PythonResolver(
-            uv=find_uv(self.task.environment),
-            platform=PythonPlatform(
-                version=interpreter.version, abi=interpreter.abi, machine=os.uname().machine, glibc=self.task.glibc
-            ),
-            folder=self.task.folder,
-            size_of=make_size_finder(self.index.transport, self.index.patience),
-        )
-        resolved = resolver.resolve(wanted, kept=kept, upgrade=self.task.upgrade)
-        if not resolved.sources:
-            return resolved
-        built = self._build(resolved.sources, interpreter)
-        wheels = sorted((*resolved.wheels, *built), key=lambda wheel: wheel.name)
-        return replace(resolved, wheels=tuple(wheels), sources=())
-
-    def _lock_legacy(self, wanted: WantedPackages) -> ResolvedPython:
+    def lock_legacy(self, wanted: WantedPackages) -> ResolvedPython:
         """The wheels for a Python that uv refuses, chosen by its own last pip in a container."""
         language = self.task.draft.interpreter.language
         if wanted.project:
@@ -126,6 +118,27 @@ class _Resolving:
             report=self.task.report,
         )
         return ResolvedPython(wheels=wheels)
+
+    def build_sources(self, resolved: ResolvedPython, interpreter: LockedInterpreter) -> ResolvedPython:
+        """With wheels, built in the lab's system, instead of source archives."""
+        if not resolved.sources:
+            return resolved
+        built = self._build(resolved.sources, interpreter)
+        wheels = sorted((*resolved.wheels, *built), key=lambda wheel: wheel.name)
+        return replace(resolved, wheels=tuple(wheels), sources=())
+
+    def _resolve(
+        self, wanted: WantedPackages, interpreter: LockedInterpreter, kept: tuple[LockedWheel, ...]
+    ) -> ResolvedPython:
+        resolver = PythonResolver(
+            uv=self.uv,
+            platform=PythonPlatform(
+                version=interpreter.version, abi=interpreter.abi, machine=os.uname().machine, glibc=self.task.glibc
+            ),
+            folder=self.task.folder,
+            size_of=make_size_finder(self.index.transport, self.index.patience),
+        )
+        return resolver.resolve(wanted, kept=kept, upgrade=self.task.upgrade)
 
     def _build(self, sources: tuple[PendingSource, ...], interpreter: LockedInterpreter) -> list[LockedWheel]:
         """Wheels of source archives, built in the lab's system."""

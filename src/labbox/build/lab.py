@@ -3,7 +3,7 @@
 The image depends on the lock and on the settings alone: not on the machine, the mode, the user or the day.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -11,13 +11,14 @@ from typing import NamedTuple
 from labbox.build.children import Child, Report
 from labbox.build.lab_base import make_base_layer, make_settings_layer
 from labbox.build.lab_system import LabSystem, provide_system
+from labbox.build.lab_wheels import WheelSource
 from labbox.build.python.bytecode import make_bytecode_layers
 from labbox.build.python.layer_memory import MadeLayer
 from labbox.build.python.layer_plan import PlannedLayer, plan_layers, plan_one_layer
 from labbox.build.python.target import Target, environment_target, services_target
 from labbox.build.python.wheel_layers import make_wheel_layers, missing_wheels
 from labbox.engine.embedded.engine import EmbeddedEngine
-from labbox.lock.lab import LabLock, LockedInterpreter, LockedWheel
+from labbox.lock.lab import LabLock, LockedInterpreter
 from labbox.oci.config import History, ImageConfig
 from labbox.oci.descriptor import Descriptor
 from labbox.oci.digest import Digest
@@ -27,8 +28,6 @@ from labbox.store.images import ImageStore, StoredImage, layer_descriptor
 from labbox.store.layers import LayerStore
 from labbox.store.tar_writer import PackedTree
 
-# Brings wheels into the cache: sha256 → path.
-Fetch = Callable[[Sequence[LockedWheel], Report], dict[str, str]]
 COMMAND = ("/opt/labbox/bin/labbox-services",)
 
 
@@ -60,28 +59,29 @@ class _Tree(NamedTuple):
 
 
 def build_lab(
-    plan: LabPlan, engine: EmbeddedEngine, archive: Archive, fetch: Fetch, report: Report
+    plan: LabPlan, engine: EmbeddedEngine, archive: Archive, wheels: WheelSource, report: Report
 ) -> tuple[StoredImage, tuple[Digest, ...]]:
     """The lab's image under its name, and the layers of compiled Python that belong on top of it on this machine.
 
-    `fetch` is called in a process of its own, while the system is assembled. Raises DownloadError, ArchiveError or
+    Wheels are fetched by a process of its own while the system is assembled. Raises DownloadError, ArchiveError or
     StoreError; what was made until then is found again by the next call.
     """
     settings, identity, lock = engine.settings, engine.identity, plan.lock
     layers = LayerStore(settings.store_dir, identity)
     trees = _plan_trees(lock)
     with layers.creating():
-        absent = [
-            wheel for tree in trees for wheel in missing_wheels(tree.layers, tree.target, layers, settings.cache_dir)
-        ]
-        with Child(lambda report: fetch(absent, report), what="the download of wheels") as download:
+        cache_dir = settings.cache_dir
+        absent = [missing_wheels(tree.layers, tree.target, layers, cache_dir) for tree in trees]
+        every = [wheel for tree in absent for wheel in tree]
+        with Child(lambda report: wheels.fetch(every, report), what="the download of wheels") as download:
             system = provide_system(lock, settings, archive, identity, layers, report)
             below = system.config.diff_ids
             base = make_base_layer(below, lock.interpreter, lock.services_interpreter, layers)
             files = download.result(report)
+        for tree, missing in zip(trees, absent, strict=True):
+            files |= wheels.build(missing, tree.interpreter, below, report)
         made = [
-            make_wheel_layers(tree.layers, files, tree.target, layers, settings.cache_dir, identity, report)
-            for tree in trees
+            make_wheel_layers(tree.layers, files, tree.target, layers, cache_dir, identity, report) for tree in trees
         ]
         own = [_own_layer(base, "labbox: developer, /workspace")]
         for tree, found in zip(trees, made, strict=True):

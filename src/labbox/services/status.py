@@ -114,16 +114,7 @@ def wait_for_services(
 
 def request(run_folder: str, verb: str, service: str) -> None:
     """Ask the supervisor to `restart`, `stop` or `start` a service; ConflictError when no supervisor listens."""
-    try:
-        descriptor = os.open(os.path.join(run_folder, "control"), os.O_WRONLY | _OPEN_FLAGS)
-    except OSError as error:
-        raise ConflictError("the lab's services do not run", hint="start them: labbox up") from error
-    try:
-        if not stat.S_ISFIFO(os.fstat(descriptor).st_mode):
-            raise ConflictError("the lab's services do not run", hint="start them: labbox up")
-        os.write(descriptor, f"{verb} {service}\n".encode())
-    finally:
-        os.close(descriptor)
+    _write_control(run_folder, f"{verb} {service}\n".encode())
 
 
 def restart_service(run_folder: str, service: str, report: Report) -> ServiceState:
@@ -135,6 +126,7 @@ def restart_service(run_folder: str, service: str, report: Report) -> ServiceSta
         raise ConflictError(f"the lab has no service `{service}`", hint=f"it has: {known}")
     request(run_folder, "restart", service)
     while True:
+        _write_control(run_folder, b"")  # raises when the supervisor has ended
         state = next((state for state in read_status(path) if state.name == service), before[service])
         if state.restarts > before[service].restarts and (state.state == "ready" or state.is_hopeless):
             report("services", int(state.state == "ready"), 1)
@@ -151,6 +143,25 @@ def read_log_tail(run_folder: str, service: str, lines: int = 20) -> list[str]:
         return []
     kept = data.decode(errors="replace").splitlines()[-lines:]
     return ["".join(c if c.isprintable() or c == "\t" else "�" for c in line) for line in kept]
+
+
+def _write_control(run_folder: str, line: bytes) -> None:
+    """Write to the supervisor's pipe; opening it fails when nobody reads (fifo(7), ENXIO)."""
+    try:
+        descriptor = os.open(os.path.join(run_folder, "control"), os.O_WRONLY | _OPEN_FLAGS)
+    except OSError as error:
+        raise _not_running() from error
+    try:
+        if not stat.S_ISFIFO(os.fstat(descriptor).st_mode):
+            raise _not_running()
+        if line:
+            os.write(descriptor, line)
+    finally:
+        os.close(descriptor)
+
+
+def _not_running() -> ConflictError:
+    return ConflictError("the lab's services do not run", hint="start them: labbox up")
 
 
 def _read(path: str, most: int, *, from_end: bool = False) -> bytes:

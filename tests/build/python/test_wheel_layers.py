@@ -326,3 +326,18 @@ def interpreters() -> list[str]:
     """Other Pythons of this machine that are new enough for labbox."""
     candidates = [f"{folder}/python3.{minor}" for folder in ("/usr/bin", "/usr/local/bin") for minor in range(11, 16)]
     return [path for path in candidates if os.path.exists(path)]
+
+
+def test_an_interrupt_leaves_nothing_and_the_next_call_makes_it(keeper: Keeper, shelf: Shelf) -> None:
+    def interrupt(_stage: str, _done: int, _total: int) -> None:
+        raise KeyboardInterrupt
+
+    def work(layers: LayerStore, _: ImageStore) -> None:
+        plan, cache = plan_layers(shelf.wheels, THRESHOLD), os.path.join(layers.store_dir, "..", "cache")
+        with pytest.raises(KeyboardInterrupt):
+            make_wheel_layers(plan, shelf.files, ENVIRONMENT, layers, cache, layers._identity, interrupt)
+        assert layers.diff_ids() == []
+        assert os.listdir(os.path.join(layers.store_dir, "tmp")) == []
+        assert len(make(layers, shelf)) == len(plan)
+
+    keeper.run(work)

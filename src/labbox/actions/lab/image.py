@@ -3,21 +3,20 @@
 import hashlib
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from labbox.actions.lab.record import LabRecord
 from labbox.build.lab import LabPlan, build_lab
+from labbox.build.lab_wheels import WheelSource
 from labbox.definition.values import Definition
 from labbox.engine.embedded.engine import EmbeddedEngine
-from labbox.lock.fetch_wheels import fetch_wheels
-from labbox.lock.lab import LabLock, LockedWheel
+from labbox.lock.lab import LabLock
 from labbox.lock.lab_file import format_lab_lock
 from labbox.oci.digest import Digest, parse_digest
 from labbox.oci.reference import parse_reference
 from labbox.packages.debian.archive import open_archive
-from labbox.packages.python.package_index import open_package_index
 from labbox.services.plan import ServicePlan
 from labbox.settings import read_config
 from labbox.store.images import ImageStore, StoredImage
@@ -68,23 +67,10 @@ def provide_image(
             LabPlan(name=name, lock=lock, files=plan.files, environment=plan.environment, ports=plan.ports),
             engine,
             archive,
-            lambda wheels, report: _fetch(wheels, engine, definition, environment, report),
+            WheelSource(engine=engine, environment=environment, indexes=definition.python.indexes),
             report,
         )
     return LabImage(name=str(name), key=key, image=image, derived=derived)
-
-
-def _fetch(
-    wheels: Sequence[LockedWheel],
-    engine: EmbeddedEngine,
-    definition: Definition,
-    environment: Mapping[str, str],
-    report: Report,
-) -> dict[str, str]:
-    """Bring wheels into the cache from their addresses, else from the definition's and the user's indexes."""
-    cache_dir = engine.settings.cache_dir
-    with open_package_index(cache_dir, environment, definition.python.indexes) as index:
-        return fetch_wheels(wheels, index, progress=lambda done: report("download", done.done_bytes, done.total_bytes))
 
 
 def _find(engine: EmbeddedEngine, record: LabRecord) -> tuple[StoredImage, tuple[Digest, ...]] | None:

@@ -1,12 +1,12 @@
 """From a lock's wheels to layers of the store: unpacked, with the digests of their tar and of their gzip file.
 
-In three steps, each spread over the processors: the wheels' tables of contents become the layers' contents; files
-are inflated and written, the largest layers by several processes; each layer whose files are there is hashed.
+The wheels' tables of contents become the layers' contents. Then, spread over the processors, files are inflated and
+written, those of large layers by several processes, and each layer whose files are there is hashed.
 """
 
 import gc
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 from typing import NamedTuple
@@ -46,10 +46,12 @@ class _Job(NamedTuple):
     descriptors: list[int]
 
 
-class _Result(NamedTuple):
-    packed: PackedTree
-    digest: Digest
-    size_bytes: int
+class _Trees(NamedTuple):
+    """What came out of some jobs, in their order: trees, archives, and what each package brings."""
+
+    packed: list[PackedTree]
+    archives: list[tuple[Digest, int]]
+    brought: list[Brought]
 
 
 def missing_wheels(
@@ -122,65 +124,60 @@ def _make(
     """Make layers in one folder, as the image's root, and move each to its place."""
     owner = ownership_of(identity.mode)
     with layers.staging() as folder:
-        results = call_as_system_root(
+        trees = call_as_system_root(
             single_identity() if identity.mode == "single" else identity,
             lambda report: _make_trees(folder, jobs, target, owner, report),
             report,
         )
         made = {}
-        for job, (result, brought) in zip(jobs, results, strict=True):
-            layers.adopt(f"{folder}/{job.number}", result.packed)
-            descriptor = Descriptor(OCI_LAYER_GZIP, result.digest, result.size_bytes)
+        for job, packed, archive, brought in zip(jobs, *trees, strict=True):
+            layers.adopt(_root_of(folder, job), packed)
             layer = MadeLayer(
-                diff_id=result.packed.diff_id,
-                tar_bytes=result.packed.size_bytes,
-                entry_count=result.packed.entry_count,
-                descriptor=descriptor,
+                diff_id=packed.diff_id,
+                tar_bytes=packed.size_bytes,
+                entry_count=packed.entry_count,
+                descriptor=Descriptor(OCI_LAYER_GZIP, *archive),
             )
             memory.remember(layer_key(job.layer, target), layer, brought)
             made[job.number] = layer
     return made
 
 
-def _make_trees(
-    folder: str, jobs: Sequence[_Job], target: Target, owner: Ownership, report: Report
-) -> list[tuple[_Result, Brought]]:
-    """In the image's user namespace: every layer's tree in a folder of its own, by the number of its job."""
+def _make_trees(folder: str, jobs: Sequence[_Job], target: Target, owner: Ownership, report: Report) -> _Trees:
+    """In the image's user namespace: every layer's tree in a folder of its own."""
     gc.disable()  # a million small tuples live as long as this process, and would be looked through again and again
-    largest_first = sorted(jobs, key=lambda job: -sum(wheel.size for wheel in job.layer.wheels))
-    contents = run_tasks([Task(partial(_lay_out, job, target)) for job in largest_first])
+    contents = [_lay_out(job, target) for job in jobs]
     tasks: list[Task] = []
-    hashing: dict[int, int] = {}  # job → task
-    for job, content in zip(largest_first, contents, strict=True):
-        root = f"{folder}/{job.number}"
-        os.mkdir(root, 0o755)
-        make_folders(root, content)
-        hashing[job.number] = _add_tasks(tasks, root, job, content, owner)
+    ends: dict[int, tuple[int, int]] = {}  # place in `jobs` → tasks that give its tree and its archive
+    for place in sorted(range(len(jobs)), key=lambda place: -_weight(contents[place].entries)):
+        ends[place] = _add_tasks(tasks, _root_of(folder, jobs[place]), jobs[place], contents[place], owner)
     total = sum(task.weight for task in tasks)
     answers = run_tasks(tasks, progress=lambda done: report("unpack", done, total))
-    brought = {job.number: content.brought for job, content in zip(largest_first, contents, strict=True)}
-    return [(answers[hashing[job.number]], brought[job.number]) for job in jobs]
+    return _Trees(
+        packed=[answers[ends[place][0]] for place in range(len(jobs))],
+        archives=[answers[ends[place][1]] for place in range(len(jobs))],
+        brought=[content.brought for content in contents],
+    )
 
 
 def _lay_out(job: _Job, target: Target) -> LayerContent:
+    """A layer's content from its wheels' tables of contents: quicker here than brought back from a worker."""
     opened = zip(job.descriptors, job.layer.wheels, strict=True)
     return lay_out([read_wheel(descriptor, wheel.file_name) for descriptor, wheel in opened], target)
 
 
-def _add_tasks(tasks: list[Task], root: str, job: _Job, content: LayerContent, owner: Ownership) -> int:
-    """The tasks of one layer: its files in slices, then its digests; the number of the last."""
+def _add_tasks(tasks: list[Task], root: str, job: _Job, content: LayerContent, owner: Ownership) -> tuple[int, int]:
+    """The tasks of one layer: its files in slices, then its tree's digest, and its archive's."""
+    os.mkdir(root, 0o755)
+    make_folders(root, content)
     first = len(tasks)
     for entries in _slices(content.entries):
         write = partial(write_files, root, entries, content.file_names, job.descriptors, owner)
-        tasks.append(Task(write, sum(entry.size_bytes for entry, _ in entries)))
+        tasks.append(Task(write, _weight(entries)))
     written = tuple(range(first, len(tasks)))
-    tasks.append(Task(partial(_finish, root, job, content, owner), 0, written))
-    return len(tasks) - 1
-
-
-def _finish(root: str, job: _Job, content: LayerContent, owner: Ownership) -> _Result:
-    digest, size_bytes = write_blob(content, job.descriptors, lambda _: None)
-    return _Result(finish_tree(root, content, owner), digest, size_bytes)
+    tasks.append(Task(partial(finish_tree, root, content, owner), 0, written))
+    tasks.append(Task(partial(write_blob, content, job.descriptors, _forget)))
+    return len(tasks) - 2, len(tasks) - 1
 
 
 def _slices(entries: Sequence[LayerEntry]) -> list[list[LayerEntry]]:
@@ -195,4 +192,16 @@ def _slices(entries: Sequence[LayerEntry]) -> list[list[LayerEntry]]:
             weight = 0
         slices[-1].append(item)
         weight += item.entry.size_bytes
-    return sorted(slices, key=lambda piece: -sum(entry.size_bytes for entry, _ in piece))
+    return sorted(slices, key=lambda piece: -_weight(piece))
+
+
+def _weight(entries: Iterable[LayerEntry]) -> int:
+    return sum(entry.size_bytes for entry, _ in entries)
+
+
+def _root_of(folder: str, job: _Job) -> str:
+    return f"{folder}/{job.number}"
+
+
+def _forget(_data: bytes) -> None:
+    """Where an archive goes of which only the digest is wanted."""

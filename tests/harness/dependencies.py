@@ -1,0 +1,27 @@
+"""The packages that labbox depends on, copied to where every user can read them."""
+
+import importlib.metadata
+import os
+import shutil
+
+from packaging.requirements import Requirement
+
+_COMPILED = "__pycache__"
+
+
+def copy_dependencies(name: str, folder: str) -> None:
+    """Copy what distribution `name` requires into a folder for PYTHONPATH, laid out as `pip install --target` does."""
+    for line in importlib.metadata.requires(name) or ():
+        requirement = Requirement(line)
+        if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
+            _copy_distribution(importlib.metadata.distribution(requirement.name), folder)
+
+
+def _copy_distribution(distribution: importlib.metadata.Distribution, folder: str) -> None:
+    for file in distribution.files or ():
+        if _COMPILED in file.parts:
+            continue
+        inside = [part for part in file.parts if part != ".."]  # programs are at ../../../bin
+        target = os.path.join(folder, *inside)
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        shutil.copy(str(file.locate()), target)
