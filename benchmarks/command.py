@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import FrameType
 
 from benchmarks.figures import Figure
-from benchmarks.measurements import compute, many, memory, ports, start, system
+from benchmarks.measurements import compute, labs, many, memory, ports, start, system, training, wheels
 from benchmarks.table import render_json, render_table
 from benchmarks.workbench import Workbench, open_workbench, read_conditions
 
@@ -19,8 +19,11 @@ MEASUREMENTS: dict[str, Callable[[Workbench], Iterator[Figure]]] = {
     "ports": ports.measure,
     "compute": compute.measure,
     "system": system.measure,
+    "wheels": wheels.measure,
+    "labs": labs.measure,
+    "training": training.measure,
 }
-_WITHOUT_DOCKER = {"system"}
+_WITHOUT_DOCKER = {"system", "wheels", "labs", "training"}  # `labs` starts one of its own
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from benchmarks.programs import Engine, in_network_of
 
 _START_SECONDS = 60
+_NO_BRIDGE = ("--bridge", "none", "--iptables=false", "--ip-forward=false", "--ip-masq=false")
 
 
 def why_no_docker() -> str:
@@ -21,17 +22,27 @@ def why_no_docker() -> str:
 
 
 @contextmanager
-def running_docker(folder: str) -> Iterator[Engine]:
-    """A Docker Engine as it sets itself up (overlay2, bridge, iptables, userland-proxy), with its data in `folder`."""
+def running_docker(folder: str, *, in_host_network: bool = False) -> Iterator[Engine]:
+    """A Docker Engine as it sets itself up (overlay2, bridge, iptables, userland-proxy), with its data in `folder`.
+
+    `in_host_network` is for builds, which need the network: the engine makes no bridge and no rules then, and its
+    containers must be started with `--network host`.
+    """
     os.makedirs(folder)
     place = {name: os.path.join(folder, name) for name in ("data", "exec", "pid", "socket", "log")}
     arguments = ["--data-root", place["data"], "--exec-root", place["exec"], "--pidfile", place["pid"]]
+    network = [] if in_host_network else in_network_of(None)
     with open(place["log"], "wb") as log:
         daemon = subprocess.Popen(
-            [*in_network_of(None), "dockerd", *arguments, "--host", f"unix://{place['socket']}"],
+            [*network, "dockerd", *arguments, *(_NO_BRIDGE if in_host_network else ()), "--host",
+             f"unix://{place['socket']}"],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log,
         )  # fmt: skip
-    engine = Engine(name="docker", command=("docker", "--host", f"unix://{place['socket']}"), network_of=daemon.pid)
+    engine = Engine(
+        name="docker",
+        command=("docker", "--host", f"unix://{place['socket']}"),
+        network_of=None if in_host_network else daemon.pid,
+    )
     try:
         _wait_for(engine, daemon, place["log"])
         yield engine

@@ -4,7 +4,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-_LESS_IS_BETTER = {"ms", "s", "µs", "MB", "x host"}
+_LESS_IS_BETTER = {"ms", "s", "µs", "MB", "%", "x host"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ A checkout whose bytecode may not be written would be compiled anew by every com
 import os
 import shutil
 import sys
+import tomllib
 import venv
 
 from benchmarks.programs import ROOT, Engine, call, clean_environment
@@ -32,6 +33,19 @@ def install_labbox(folder: str) -> str:
         file.write(_SCRIPT.format(python=python))
     os.chmod(command, 0o755)
     return command
+
+
+def install_dependencies(folder: str) -> None:
+    """Install what labbox depends on into that environment, from the package index, where it is not there yet.
+
+    The engine needs none of it; `up` and its like do.
+    """
+    with open(os.path.join(ROOT, "pyproject.toml"), "rb") as file:
+        wanted = tomllib.load(file)["project"]["dependencies"]
+    call(
+        [sys.executable, "-m", "pip", "--python", python_of(folder), "install", "--quiet", "--compile", *wanted],
+        environment=clean_environment(),
+    )
 
 
 def python_of(folder: str) -> str:

@@ -62,6 +62,17 @@ def test_another_package_changes_nothing_else(locking: Locking, index_server: In
     assert locking.versions() == {"a": "1.0", "b": "1.0"}
 
 
+def test_other_system_packages_are_no_reason_to_ask_the_index(locking: Locking, index_server: IndexServer) -> None:
+    locking.lock()
+    index_server.hits.clear()
+    locking.write("labbox.toml", LABBOX_FILE.replace("[packages]\n", '[packages]\nsystem = ["sudo"]\n'))
+    update = locking.lock()
+    assert update.old is not None
+    assert update.lock.request != update.old.request
+    assert update.lock.packages == update.old.packages
+    assert index_server.hits == []
+
+
 def test_upgrading_takes_the_newest_of_what_is_named(locking: Locking, index_server: IndexServer) -> None:
     locking.write("labbox.toml", LABBOX_FILE.replace('["a"]', '["a", "b"]'))
     locking.lock()

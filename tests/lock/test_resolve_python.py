@@ -4,16 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from labbox.errors import ResolutionError
+from labbox.errors import PackageError, ResolutionError
 from labbox.lock.lab import LockedSource, LockedWheel
-from labbox.lock.resolve_python import (
-    PythonResolver,
-    ResolvedPython,
-    Upgrade,
-    make_size_finder,
-    without_credentials,
-)
-from labbox.packages.python.package_index import PackageIndex
+from labbox.lock.resolve_python import PythonResolver, ResolvedPython, Upgrade, make_size_finder
+from labbox.packages.python.package_index import PackageIndex, open_package_index
 from labbox.packages.python.resolution import WantedPackages
 from labbox.packages.python.uv import Uv
 from lock.labs import make_locked_wheel
@@ -121,7 +115,7 @@ def test_a_folder_is_not_locked_but_what_it_needs_is(
     index_server.add(make_wheel("a"))
     resolved = _resolve(resolver, "-e ./library")
     assert [wheel.name for wheel in resolved.wheels] == ["a"]
-    assert resolved.notes[0].startswith("`library` is a folder")
+    assert resolved.notes[0].startswith("`library` is a folder (`library`)")
 
 
 def test_a_lock_of_uv_is_kept_to_and_what_a_lab_needs_is_added(
@@ -144,6 +138,23 @@ def test_a_lock_of_uv_is_kept_to_and_what_a_lab_needs_is_added(
     assert [(wheel.name, wheel.version) for wheel in wheels] == [("a", "1.0"), ("b", "1.0"), ("helper", "1.0")]
 
 
-def test_a_lock_holds_no_passwords() -> None:
-    assert without_credentials("https://me:secret@host.example:8/a") == "https://host.example:8/a"
-    assert without_credentials("https://host.example/a@1") == "https://host.example/a@1"
+def test_a_lock_holds_no_passwords(
+    environment: dict[str, str], resolver: PythonResolver, index_server: IndexServer
+) -> None:
+    index_server.login = "me:se%cret"
+    environment["UV_DEFAULT_INDEX"] = index_server.simple.replace("://", "://me:se%25cret@")
+    index_server.add(made := make_wheel("a"))
+    with open_package_index("/nonexistent", environment) as index:
+        size_of = make_size_finder(index.transport, index.patience)
+        (wheel,) = _resolve(replace(resolver, size_of=size_of), "a").wheels
+        assert [file.url for file in index.files("a")] == [index_server.address(made)]
+    assert wheel.url == index_server.address(made)
+    assert wheel.size == len(made.content)
+
+
+def test_an_index_that_wants_a_password_is_told(resolver: PythonResolver, index_server: IndexServer) -> None:
+    index_server.login = "me:secret"
+    index_server.add(make_wheel("a"))
+    with pytest.raises(PackageError) as caught:
+        _resolve(resolver, "a")
+    assert "401 Unauthorized" in caught.value.message

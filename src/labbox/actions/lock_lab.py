@@ -18,7 +18,7 @@ from labbox.errors import ConflictError, LabboxError, NotFoundError
 from labbox.files import locked, make_private_folder
 from labbox.lock.lab import LAYOUT_VERSION, LabLock
 from labbox.lock.lab_file import FILE_NAME, read_lab_lock, write_lab_lock
-from labbox.lock.lab_request import request_digest
+from labbox.lock.lab_request import python_request_digest, request_digest
 from labbox.lock.resolve_python import Upgrade
 from labbox.lock.system import SystemLock
 from labbox.packages.debian.releases import DebianRelease, find_release, host_architecture
@@ -125,7 +125,7 @@ def _lock_again(
         system = lock_image(engine, definition, old, upgrade, environment)
     else:
         system = lock_debian(engine.settings, release, definition, old, upgrade, environment, report)
-    draft = _draft(system, digest)
+    draft = _draft(system, digest, python_request_digest(definition, request.project))
     python = lock_python(
         PythonTask(
             engine=engine,
@@ -155,10 +155,11 @@ def _find_release(system: str) -> DebianRelease | None:
         return None
 
 
-def _draft(system: SystemPart, digest: str) -> LabLock:
+def _draft(system: SystemPart, digest: str, python_digest: str) -> LabLock:
     """A lock of the system alone."""
     return LabLock(
         request=digest,
+        python_request=python_digest,
         layout=LAYOUT_VERSION,
         platform=host_platform(),
         epoch=0,

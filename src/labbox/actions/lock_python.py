@@ -1,7 +1,7 @@
 """The Python parts of a lab's lock: the packages of its environment and those of its services."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
@@ -15,6 +15,7 @@ from labbox.errors import UnsupportedError
 from labbox.lock.lab import LabLock, LockedInterpreter, LockedSource, LockedWheel, PendingSource
 from labbox.lock.lab_request import is_legacy, wanted_python, wanted_services
 from labbox.lock.resolve_python import PythonResolver, ResolvedPython, Upgrade, make_size_finder
+from labbox.lock.system import SystemLock
 from labbox.packages.debian.archive import open_archive
 from labbox.packages.python.package_index import PackageIndex, open_package_index
 from labbox.packages.python.platform import PythonPlatform
@@ -56,19 +57,51 @@ def lock_python(task: PythonTask) -> PythonParts:
     indexes = task.definition.python.indexes
     with open_package_index(task.engine.settings.cache_dir, task.environment, indexes) as index:
         resolving = _Resolving(task, index)
-        task.report("resolve", 0, 2)
-        with ThreadPoolExecutor(1, thread_name_prefix="services") as pool:  # what takes time is the index
-            later = pool.submit(resolving.resolve_services, wanted_services(task.definition))
-            packages = resolving.resolve_environment(wanted_python(task.definition))
-            task.report("resolve", 1, 2)
-            services = later.result()
-        task.report("resolve", 2, 2)
+        packages, services = _kept_packages(task), _kept_services(task)
+        if packages is None or services is None:
+            task.report("resolve", 0, 1)
+            with ThreadPoolExecutor(1, thread_name_prefix="services") as pool:  # what takes time is the index
+                later = pool.submit(lambda: services or resolving.resolve_services())
+                packages = packages or resolving.resolve_environment()
+                services = later.result()
+            task.report("resolve", 1, 1)
         # Containers are started when no thread runs: a fork would copy its locks.
-        if packages is None:
-            packages = resolving.lock_legacy(wanted_python(task.definition))
+        packages = packages or resolving.lock_legacy()
         packages = resolving.build_sources(packages, task.draft.interpreter)
         services = resolving.build_sources(services, task.draft.services_interpreter)
     return PythonParts(packages=packages.wheels, services=services.wheels, notes=packages.notes)
+
+
+def _kept_packages(task: PythonTask) -> ResolvedPython | None:
+    """The old lock's packages as they are, when the same are wanted on the same system."""
+    old, draft = task.old, task.draft
+    if old is None or not _is_same_system(old, draft) or old.interpreter.language != draft.interpreter.language:
+        return None
+    if old.python_request != draft.python_request or _is_upgraded(task, old.packages):
+        return None
+    return ResolvedPython(wheels=old.packages)
+
+
+def _kept_services(task: PythonTask) -> ResolvedPython | None:
+    """The old lock's services as they are, when the same are wanted on the same system."""
+    old = task.old
+    if old is None or not _is_same_system(old, task.draft) or _is_upgraded(task, old.services):
+        return None
+    names = {wheel.name for wheel in old.services}
+    if names & _SERVICE_ROOTS != set(wanted_services(task.definition).requirements):
+        return None
+    return ResolvedPython(wheels=old.services)
+
+
+def _is_same_system(old: LabLock, new: LabLock) -> bool:
+    """True when wheels for the one system run on the other: a release keeps its Python and its C library."""
+    if isinstance(old.system, SystemLock) and isinstance(new.system, SystemLock):
+        return old.system.release == new.system.release
+    return old.system == new.system
+
+
+def _is_upgraded(task: PythonTask, wheels: Sequence[LockedWheel]) -> bool:
+    return task.upgrade.everything or any(wheel.name in task.upgrade.names for wheel in wheels)
 
 
 class _Resolving:
@@ -80,28 +113,23 @@ class _Resolving:
         # Found before there are threads: `sysconfig` of Python 3.11 answers None while another thread fills it.
         self.uv = find_uv(task.environment)
 
-    def resolve_environment(self, wanted: WantedPackages) -> ResolvedPython | None:
+    def resolve_environment(self) -> ResolvedPython | None:
         """The lab's own packages; None for a Python that uv does not resolve for."""
         interpreter, old = self.task.draft.interpreter, self.task.old
         if is_legacy(interpreter.language):
             return None
         kept = old.packages if old is not None and old.interpreter.language == interpreter.language else ()
-        return self._resolve(wanted, interpreter, kept)
+        return self._resolve(wanted_python(self.task.definition), interpreter, kept)
 
-    def resolve_services(self, wanted: WantedPackages) -> ResolvedPython:
-        """The packages of the services; those of the old lock as they are when the same are wanted."""
+    def resolve_services(self) -> ResolvedPython:
+        """The packages of the services."""
         interpreter, old = self.task.draft.services_interpreter, self.task.old
-        kept: tuple[LockedWheel, ...] = ()
-        if old is not None and old.services_interpreter.language == interpreter.language:
-            kept = old.services
-        names = {wheel.name for wheel in kept}
-        is_same = names & _SERVICE_ROOTS == set(wanted.requirements)
-        if is_same and not self.task.upgrade.everything and not self.task.upgrade.names & names:
-            return ResolvedPython(wheels=kept)
-        return self._resolve(wanted, interpreter, kept)
+        kept = old.services if old is not None and old.services_interpreter.language == interpreter.language else ()
+        return self._resolve(wanted_services(self.task.definition), interpreter, kept)
 
-    def lock_legacy(self, wanted: WantedPackages) -> ResolvedPython:
+    def lock_legacy(self) -> ResolvedPython:
         """The wheels for a Python that uv refuses, chosen by its own last pip in a container."""
+        wanted = wanted_python(self.task.definition)
         language = self.task.draft.interpreter.language
         if wanted.project:
             raise UnsupportedError(

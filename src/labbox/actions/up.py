@@ -17,11 +17,9 @@ from labbox.actions.lab.container import (
     specify,
     start_container,
 )
-from labbox.actions.lab.image import LabImage, provide_image
 from labbox.actions.lab.ports import choose_ports
+from labbox.actions.lab.prepare import LabRequest, PreparedLab, prepare_lab
 from labbox.actions.lab.record import LabFolder, LabRecord, every_lab, lab_folder
-from labbox.actions.lock_lab import LockRequest, update_lock
-from labbox.actions.read_definition import read_definition
 from labbox.certificates import host_ca_bundle
 from labbox.definition.values import Definition
 from labbox.engine.embedded import cdi, gpus
@@ -29,9 +27,9 @@ from labbox.engine.embedded.engine import EmbeddedEngine
 from labbox.engine.embedded.records import Container
 from labbox.engine.specification import ContainerSpec, GpuRequest
 from labbox.errors import LabboxError
-from labbox.lock.lab import LabLock
-from labbox.services.plan import ServicePlan, plan_services
-from labbox.services.status import ServiceState, wait_for_services
+from labbox.services.plan import ServicePlan
+from labbox.services.status import ServiceState, read_status, wait_for_services
+from labbox.store.layers import LayerStore
 
 # Called with a stage's name, how much of it is done, and how much there is.
 Report = Callable[[str, int, int], None]
@@ -39,13 +37,10 @@ Report = Callable[[str, int, int], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpRequest:
-    """What is asked for: the project folder, another name, and what is to be done although it need not be."""
+    """What is asked for; `recreate`: the container anew although it need not be; `wait`: until the services answer."""
 
-    project: str
-    name: str | None = None
-    build: bool = False
+    lab: LabRequest
     recreate: bool = False
-    frozen: bool = False
     wait: bool = True
 
 
@@ -55,7 +50,6 @@ class UpResult:
 
     record: LabRecord
     definition: Definition
-    lock: LabLock
     change: str
     services: tuple[ServiceState, ...]
     notes: tuple[str, ...]
@@ -72,23 +66,19 @@ def up(
 
     Raises what the steps raise; what was done until then is kept, and the next call goes on from there.
     """
-    project = os.path.realpath(request.project)
-    definition = read_definition(project)
-    if request.name:
-        definition = replace(definition, name=request.name)
-    lab = lab_folder(engine.settings, project)
-    with lab.changing(lambda: say("another labbox works on this lab: waiting for it")):
-        lock_request = LockRequest(project=project, definition=definition, frozen=request.frozen)
-        update = update_lock(engine, lock_request, environment, report)
-        lock = update.lock
-        plan = plan_services(definition, lock)
-        record = lab.read() or LabRecord(folder=project, name=definition.name)
-        image = provide_image(engine, definition, lock, plan, record, environment, report, again=request.build)
-        record = replace(record, name=definition.name, **image.facts())
-        record, change = _run(engine, lab, record, definition, plan, image, environment, recreate=request.recreate)
-    services = _wait(engine, lab, record, plan, report) if request.wait else ()
-    notes = (*definition.notes, *update.notes)
-    return UpResult(record=record, definition=definition, lock=lock, change=change, services=services, notes=notes)
+    lab = lab_folder(engine.settings, request.lab.project)
+    layers = LayerStore(engine.settings.store_dir, engine.identity)
+    with lab.changing(lambda: say("another labbox works on this lab: waiting for it")), layers.creating():
+        prepared = prepare_lab(engine, lab, request.lab, environment, report)
+        record, change = _run(engine, lab, prepared, environment, recreate=request.recreate)
+    services = _wait(engine, lab, record, prepared.plan, report) if request.wait else _look(lab, prepared.plan)
+    return UpResult(
+        record=record,
+        definition=prepared.definition,
+        change=change,
+        services=services,
+        notes=prepared.notes,
+    )
 
 
 def _wait(
@@ -101,37 +91,36 @@ def _wait(
     return wait_for_services(lab.status, plan, report, is_alive=is_alive)
 
 
+def _look(lab: LabFolder, plan: ServicePlan) -> tuple[ServiceState, ...]:
+    """The services as they are now; those that have said nothing yet are starting."""
+    known = {state.name: state for state in read_status(lab.status)}
+    unknown = {name: ServiceState(name, "starting", port=plan.ports.get(name)) for name in plan.names}
+    return tuple((unknown | known).values())
+
+
 def _run(
-    engine: EmbeddedEngine,
-    lab: LabFolder,
-    record: LabRecord,
-    definition: Definition,
-    plan: ServicePlan,
-    image: LabImage,
-    environment: Mapping[str, str],
-    *,
-    recreate: bool,
+    engine: EmbeddedEngine, lab: LabFolder, prepared: PreparedLab, environment: Mapping[str, str], *, recreate: bool
 ) -> tuple[LabRecord, str]:
     """The lab's container, running, as the definition says; the record of it, and what was done."""
+    record, plan = prepared.record, prepared.plan
     old = find_container(engine, record.container_id)
     runs = old is not None and old.is_running
-    ports = dict(record.ports) if runs else {}
+    ports = dict(record.ports)
     if not runs or set(ports) != set(plan.ports):
         others = {port for other, known in every_lab(engine.settings) if other != lab for port in known.ports.values()}
         ports = choose_ports(plan.ports, record.ports, others)
-    has_certificates = _prepare_run_folder(lab, environment)
     spec = specify(
         engine,
         LabContainer(
-            definition=definition,
+            definition=prepared.definition,
             project=record.folder,
             folder=lab,
-            image=image.image,
-            image_name=image.name,
-            derived=image.derived,
+            image=prepared.image.image,
+            image_name=prepared.image.name,
+            derived=prepared.image.derived,
             service_ports=plan.ports,
             host_ports=ports,
-            has_certificates=has_certificates,
+            has_certificates=_prepare_run_folder(lab, environment),
             has_gpu=_has_gpu(),
         ),
     )

@@ -58,10 +58,16 @@ class _Tree(NamedTuple):
     interpreter: LockedInterpreter
 
 
-def build_lab(
-    plan: LabPlan, engine: EmbeddedEngine, archive: Archive, wheels: WheelSource, report: Report
-) -> tuple[StoredImage, tuple[Digest, ...]]:
-    """The lab's image under its name, and the layers of compiled Python that belong on top of it on this machine.
+class BuiltLab(NamedTuple):
+    """A lab's image, its system's layers (lowest first), and per environment its Python and the layers with wheels."""
+
+    image: StoredImage
+    system: tuple[Digest, ...]
+    environments: tuple[tuple[LockedInterpreter, tuple[Digest, ...]], ...]
+
+
+def build_lab(plan: LabPlan, engine: EmbeddedEngine, archive: Archive, wheels: WheelSource, report: Report) -> BuiltLab:
+    """The lab's image under its name.
 
     Wheels are fetched by a process of its own while the system is assembled. Raises DownloadError, ArchiveError or
     StoreError; what was made until then is found again by the next call.
@@ -88,8 +94,24 @@ def build_lab(
             own += [_wheel_layer(layer, planned, tree) for layer, planned in zip(found, tree.layers, strict=True)]
         own.append(_own_layer(make_settings_layer(plan.files, layers), "labbox: settings"))
         image = _add_image(plan, system, own, ImageStore(settings.store_dir))
-        derived = _compile(trees, made, below, layers, engine, report)
-    return image, derived
+    environments = [
+        (tree.interpreter, tuple(layer.diff_id for layer in found)) for tree, found in zip(trees, made, strict=True)
+    ]
+    return BuiltLab(image, tuple(below), tuple(environments))
+
+
+def compile_lab(lab: BuiltLab, engine: EmbeddedEngine, report: Report) -> tuple[Digest, ...]:
+    """The layers of compiled Python that belong on top of a lab's image on this machine.
+
+    Hold `layers.creating()` until a container names them.
+    """
+    layers = LayerStore(engine.settings.store_dir, engine.identity)
+    found: list[Digest] = []
+    for interpreter, targets in lab.environments:
+        found += make_bytecode_layers(
+            targets, lab.system, interpreter, layers, engine.settings.cache_dir, engine.identity, report
+        )
+    return tuple(found)
 
 
 def _plan_trees(lock: LabLock) -> tuple[_Tree, _Tree]:
@@ -98,23 +120,6 @@ def _plan_trees(lock: LabLock) -> tuple[_Tree, _Tree]:
         _Tree(services_target(services.language), plan_one_layer(lock.services), services),
         _Tree(environment_target(packages.language), plan_layers(lock.packages, lock.layer_threshold), packages),
     )
-
-
-def _compile(
-    trees: Sequence[_Tree],
-    made: Sequence[Sequence[MadeLayer]],
-    below: Sequence[Digest],
-    layers: LayerStore,
-    engine: EmbeddedEngine,
-    report: Report,
-) -> tuple[Digest, ...]:
-    """Compiled Python for both environments, each by the interpreter that imports it."""
-    cache_dir, identity = engine.settings.cache_dir, engine.identity
-    found: list[Digest] = []
-    for tree, layers_made in zip(trees, made, strict=True):
-        targets = [layer.diff_id for layer in layers_made]
-        found += make_bytecode_layers(targets, below, tree.interpreter, layers, cache_dir, identity, report)
-    return tuple(found)
 
 
 def _add_image(plan: LabPlan, system: LabSystem, made: Sequence[_Layer], images: ImageStore) -> StoredImage:

@@ -16,6 +16,7 @@ _CPU_SET = Absent("processors are not pinned", "start the command with `taskset 
 _DEVICES = Absent("device nodes are not passed one by one", "use --gpus for GPUs, or -v for other device nodes")
 _DAEMON = Absent("there is no daemon to talk to", "leave it out")
 _HEALTH = Absent("it runs no health checks", "leave it out; check from outside with `labbox exec`")
+_DOCKERFILE = Absent("this version builds no Dockerfiles", "describe the lab in labbox.toml: labbox init")
 _ISOLATION = Absent(
     "namespaces are always the container's own", "leave it out; only --network can be shared with the host"
 )
@@ -29,6 +30,7 @@ _WINDOWS = Absent("it belongs to Windows containers", "leave it out")
 ABSENT_FLAGS: dict[str, Absent] = {
     "all-tags": Absent("registries are not reachable by this version"),
     "blkio-weight": _CGROUP_IO,
+    "build-arg": _DOCKERFILE,
     "blkio-weight-device": _CGROUP_IO,
     "c": _CPU,
     "cgroup-parent": Absent("limits live in a cgroup of labbox's choice", "use --memory, --cpus and --pids-limit"),
@@ -95,7 +97,6 @@ _REGISTRY = Absent("registries are not reachable by this version", "use `labbox 
 _SWARM = Absent("it runs containers on this machine only")
 
 ABSENT_COMMANDS: dict[str, Absent] = {
-    "build": Absent("this version builds no Dockerfiles", "change a container, then `labbox commit` it"),
     "checkpoint": Absent("it does not checkpoint processes"),
     "compose": Absent("one container is started at a time", "use `labbox run`"),
     "config": _SWARM,

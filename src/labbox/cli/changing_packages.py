@@ -4,10 +4,10 @@ import os
 
 from labbox.actions.change_packages import PackageChange, change_packages
 from labbox.cli.flags import Arguments
-from labbox.cli.lock_report import IN_BYTES, STAGES, print_changes, update_document
+from labbox.cli.lab_stages import lab_stages
+from labbox.cli.lock_report import print_changes, update_document
 from labbox.cli.output import note, print_json
 from labbox.cli.session import open_engine
-from labbox.cli.stages import Stages
 
 
 def change_and_print(arguments: Arguments, *, remove: bool) -> int:
@@ -19,8 +19,8 @@ def change_and_print(arguments: Arguments, *, remove: bool) -> int:
         remove=remove,
         system=arguments.switch("system"),
     )
-    with Stages(STAGES, in_bytes=IN_BYTES) as stages:
-        done = change_packages(open_engine(), change, os.environ, (lambda *_: None) if quiet else stages.report)
+    with lab_stages(quiet=quiet) as stages:
+        done = change_packages(open_engine(), change, os.environ, stages.report)
     if arguments.switch("json"):
         print_json({"files": list(done.files), **update_document(done.update)})
     elif not quiet:

@@ -11,7 +11,7 @@ def render_overview() -> str:
     """The page behind `labbox --help`: every command under its heading, one line each."""
     width = max(len(name) for name in (*COMMANDS, *GROUPS)) + 2
     lines = [
-        f"labbox {__version__}: containers without Docker, without a daemon, without root",
+        f"labbox {__version__}: labs and containers without Docker, without a daemon, without root",
         "",
         "Usage:  labbox [OPTIONS] COMMAND",
     ]
@@ -26,7 +26,8 @@ def render_overview() -> str:
         f"  {'-D, --debug':<{width + 8}}Show a traceback when something fails (also LABBOX_DEBUG=1)",
         f"  {'-v, --version':<{width + 8}}Print version information and quit",
         "",
-        "Example:  labbox run --rm -it debian:13 bash",
+        "Examples:  labbox up                                 (a lab from the files of this folder)",
+        "           labbox run --rm -it debian:13 bash",
         "",
         "Run 'labbox COMMAND --help' for more information on a command.",
     ]
@@ -44,9 +45,10 @@ def render_group(name: str, group: Group) -> str:
 
 def render_command(command: Command) -> str:
     """The page behind `labbox run --help`, from the command's flag table."""
-    lines = [command.usage_line, "", command.summary]
+    lines = [command.usage_line, "", *_wrap(command.summary, WIDTH)]
     if command.description:
-        lines += ["", command.description.strip()]
+        lines.append("")
+        lines += [line for text in command.description.strip().split("\n") for line in _wrap(text, WIDTH)]
     if command.aliases:
         lines += ["", "Aliases:", f"  labbox {', labbox '.join((command.name, *command.aliases))}"]
     if command.flags:

@@ -6,18 +6,6 @@ from labbox.lightweight_typing import Any
 from labbox.lock.lab import LabLock
 from labbox.lock.system import SystemLock
 
-STAGES = {
-    "index": "reading Debian's index",
-    "resolve": "choosing Python packages",
-    "build": "building wheels",
-    "build wheels": "building wheels",
-    "system download": "downloading the system",
-    "unpack": "unpacking the system",
-    "configure": "configuring the system",
-    "finish": "writing the system",
-}
-IN_BYTES = ("system download",)
-
 
 def changes(update: LockUpdate) -> list[tuple[str, str, str, str]]:
     """Every package that differs: its part of the lock, its name, the old version and the new, empty for none."""

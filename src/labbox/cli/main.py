@@ -18,7 +18,7 @@ _FEW_COLLECTIONS = 50_000  # a command rarely makes as many objects in all
 ROOT = Command(
     name="",
     usage="COMMAND",
-    summary="Run containers without Docker, without a daemon, without root",
+    summary="A research laboratory in a box: labs and containers without Docker, daemon or root",
     flags=(
         Flag("debug", "", "Show a traceback when something fails (also LABBOX_DEBUG=1)", short="D"),
         Flag("version", "", "Print version information and quit", short="v"),

@@ -10,9 +10,10 @@ _WIDTH = 28
 class Stages:
     """Shows stages as they are reported; a stage that comes back goes on under its title."""
 
-    def __init__(self, titles: Mapping[str, str], *, in_bytes: tuple[str, ...] = ()) -> None:
+    def __init__(self, titles: Mapping[str, str], *, in_bytes: tuple[str, ...] = (), quiet: bool = False) -> None:
         self._titles = titles
         self._in_bytes = in_bytes
+        self._quiet = quiet
         self._stage = ""
         self._line: ProgressLine | None = None
 
@@ -30,6 +31,8 @@ class Stages:
 
     def report(self, stage: str, done: int, total: int) -> None:
         """Show how far a stage is."""
+        if self._quiet:
+            return
         if stage != self._stage or self._line is None:
             self.close()
             self._stage = stage

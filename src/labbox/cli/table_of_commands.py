@@ -49,6 +49,7 @@ COMMANDS: dict[str, Entry] = {
     "init": Entry("init", "Write a labbox.toml, and with a template sample programs"),
     "up": Entry("up", "Lock, build and start the lab of a project folder, and print its links"),
     "down": Entry("down", "Stop and remove a lab's container; project, lock, image and named volumes stay"),
+    "build": Entry("build", "Make the image of a lab from its lock, without starting it"),
     "status": Entry("status", "Show whether a lab runs, and the state and link of each of its services"),
     "open": Entry("open", "Open a service of this folder's lab in the browser, JupyterLab by default"),
     "shell": Entry("shell", "Open a shell in the lab of this folder, or run a command there"),
@@ -66,7 +67,7 @@ COMMANDS: dict[str, Entry] = {
 }
 
 SECTIONS: tuple[Section, ...] = (
-    Section("Labs", ("init", "up", "down", "status", "open", "shell", "lock", "add", "remove")),
+    Section("Labs", ("init", "up", "down", "build", "status", "open", "shell", "lock", "add", "remove")),
     Section("Run a container", ("run", "exec", "ps", "logs", "stop", "rm")),
     Section("Life of a container", ("create", "start", "restart", "kill", "wait", "attach", "rename")),
     Section("Look inside", ("inspect", "top", "stats", "port", "diff", "cp", "export")),

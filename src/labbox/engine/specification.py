@@ -16,7 +16,7 @@ RestartName = Literal["no", "on-failure", "always", "unless-stopped"]
 class Mount(NamedTuple):
     """One thing mounted over the image. `source` is an absolute host path for `bind`, a name for `volume`.
 
-    `idmapped`: files that you own on the host belong to `developer` inside, and the reverse (mode root only).
+    `idmapped`: files of the source's owner belong to `developer` inside, and the reverse (mode root only).
     """
 
     kind: MountKind

@@ -74,7 +74,8 @@ class PendingSource:
 class LabLock:
     """A lab, exactly.
 
-    `request` is the sha256 of what was asked for, by which a lock is seen to be out of date; `additions` are the
+    `request` is the sha256 of what was asked for, by which a lock is seen to be out of date, and `python_request` that
+    of the part of it that `packages` follow from; `additions` are the
     packages laid over the system in a layer of their own; `packages` go to /opt/env, `services` to /opt/labbox.
     `epoch` (seconds) is the time the image says it was made: that of the newest thing in it.
     """
@@ -91,3 +92,4 @@ class LabLock:
     packages: tuple[LockedWheel, ...]
     services: tuple[LockedWheel, ...]
     layer_threshold: int = 1 << 20
+    python_request: str = ""

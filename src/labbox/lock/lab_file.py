@@ -51,6 +51,7 @@ def format_lab_lock(lock: LabLock) -> str:
         "format": FORMAT,
         "layout": lock.layout,
         "request": lock.request,
+        "python_request": lock.python_request,
         "platform": lock.platform,
         "epoch": lock.epoch,
         "locked_at": lock.locked_at,
@@ -58,7 +59,7 @@ def format_lab_lock(lock: LabLock) -> str:
         "interpreter": asdict(lock.interpreter),
         "services_interpreter": asdict(lock.services_interpreter),
     }
-    members = [f' "{key}": {json.dumps(value)}' for key, value in head.items()]
+    members = [f' "{key}": {json.dumps(value)}' for key, value in head.items() if value != ""]
     members += [
         _list("packages", [_format_wheel(wheel) for wheel in lock.packages]),
         _list("services", [_format_wheel(wheel) for wheel in lock.services]),
@@ -78,6 +79,7 @@ def parse_lab_lock(text: bytes, *, where: str) -> LabLock:
         epoch=table.number("epoch"),
         locked_at=table.text("locked_at", _DATE),
         layer_threshold=table.number("layer_threshold"),
+        python_request=table.text("python_request", _SHA256) if "python_request" in table.values else "",
         interpreter=_read_interpreter(table.table("interpreter")),
         services_interpreter=_read_interpreter(table.table("services_interpreter")),
         packages=_read_wheels(table, "packages"),

@@ -51,22 +51,31 @@ def is_legacy(language: str) -> bool:
 
 def request_digest(definition: Definition, folder: str) -> str:
     """The sha256 of everything that shapes a resolution; what only shapes the container is not in it."""
-    python = definition.python
     document = {
         "rules": _RULES,
         "system": definition.system,
         "base": LAB_BASE,
         "system_packages": sorted(definition.system_packages),
+        "python": python_request_digest(definition, folder),
+        "services": wanted_services(definition).requirements,
+    }
+    return _digest_of(document)
+
+
+def python_request_digest(definition: Definition, folder: str) -> str:
+    """The sha256 of everything that shapes the resolution of the lab's own Python packages, but for its system."""
+    python = definition.python
+    document = {
+        "rules": _RULES,
         "version": python.version,
-        "packages": sorted(python.packages),
+        "packages": sorted(wanted_python(definition).requirements),
         "files": [[file.path, file.text] for file in read_requirements_files(folder, python.files)],
         "project": _shaping_of_project(folder) if python.project else None,
         "groups": sorted(python.groups),
         "indexes": python.indexes,
         "find_links": python.find_links,
-        "services": [definition.services.jupyter, definition.services.tensorboard is not None],
     }
-    return hashlib.sha256(json.dumps(document, sort_keys=True, default=str).encode()).hexdigest()
+    return _digest_of(document)
 
 
 def _shaping_of_project(folder: str) -> list[Any]:
@@ -89,6 +98,10 @@ def _shaping_of_project(folder: str) -> list[Any]:
         tool.get("poetry"),
         _digest(os.path.join(folder, "uv.lock")),
     ]
+
+
+def _digest_of(document: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(document, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def _digest(path: str) -> str | None:

@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
@@ -18,7 +18,7 @@ from labbox.packages.python.requirements_files import allowed_hashes, read_requi
 from labbox.packages.python.resolution import Resolution, WantedPackages, compile_packages, export_project
 from labbox.packages.python.uv import Uv
 from labbox.packages.python.wheel_choice import ChosenFile, choose_file, rank_tags
-from labbox.packages.transport import Transport
+from labbox.packages.transport import Transport, without_login
 
 _CONNECTIONS = 16
 
@@ -89,7 +89,7 @@ class PythonResolver:
         notes = list(resolution.warnings)
         for package in resolution.packages:
             if package.folder:
-                notes.append(_note_folder(package))
+                notes.append(_note_folder(package, self.folder))
             else:
                 _refuse_repository(package)
                 chosen.append(choose_file(package, ranks, allowed.get(package.name)))
@@ -119,7 +119,7 @@ def make_size_finder(transport: Transport, patience: Patience) -> Callable[[str]
         parts = urlsplit(url)
         if parts.scheme == "file":
             return os.stat(unquote(parts.path)).st_size
-        return patience.first_success([url], transport.size_of, label=url.rpartition("/")[2])
+        return patience.first_success([without_login(url)], transport.size_of, label=url.rpartition("/")[2])
 
     return size_of
 
@@ -129,7 +129,7 @@ def _lock_wheel(chosen: ChosenFile, size: int) -> LockedWheel:
         name=chosen.name,
         version=chosen.version or chosen.file.file_name.split("-")[1],
         file_name=chosen.file.file_name,
-        url=without_credentials(chosen.file.url),
+        url=without_login(chosen.file.url),
         size=size,
         sha256=chosen.file.sha256,
         uploaded=chosen.file.uploaded,
@@ -140,16 +140,10 @@ def _pending(chosen: ChosenFile) -> PendingSource:
     return PendingSource(
         name=chosen.name,
         version=chosen.version,
-        url=without_credentials(chosen.file.url),
+        url=without_login(chosen.file.url),
         sha256=chosen.file.sha256,
         uploaded=chosen.file.uploaded,
     )
-
-
-def without_credentials(url: str) -> str:
-    """An address without the user and password in it: a lock is for others to read."""
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])) if "@" in parts.netloc else url
 
 
 def _is_there(line: str, packages: Sequence[PylockPackage]) -> bool:
@@ -164,10 +158,11 @@ def _is_there(line: str, packages: Sequence[PylockPackage]) -> bool:
     )
 
 
-def _note_folder(package: PylockPackage) -> str:
+def _note_folder(package: PylockPackage, project: str) -> str:
+    place = os.path.relpath(package.folder, os.path.realpath(project))
     return (
-        f"`{package.name}` is a folder ({package.folder}): what it depends on is locked; the package itself is not, "
-        "install it inside with `pip install --no-deps -e`"
+        f"`{package.name}` is a folder (`{place}`): what it depends on is locked, the package itself is not. "
+        f"Inside, `pip install --no-deps -e {place}` installs it."
     )
 
 

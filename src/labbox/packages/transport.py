@@ -10,7 +10,7 @@ import ssl
 import threading
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import NamedTuple, Self
 
@@ -42,7 +42,9 @@ class _Endpoint(NamedTuple):
 class Transport:
     """Requests over connections that are kept alive until `close`; threads may share it."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, logins: Mapping[str, str] | None = None) -> None:
+        """With `logins` a user and password (`user:password`, as in an address) for hosts that ask for one."""
+        self._logins = dict(logins or {})
         self._proxies = urllib.request.getproxies_environment()
         self._tls: ssl.SSLContext | None = None
         self._lock = threading.Lock()
@@ -134,8 +136,10 @@ class Transport:
         headers = {"User-Agent": _USER_AGENT, "Accept": "*/*", "Accept-Encoding": "identity"}
         if offset:
             headers["Range"] = f"bytes={offset}-"
-        if parts.username:
-            headers["Authorization"] = _basic(parts.username, parts.password)
+        login = parts.netloc.rpartition("@")[0] or self._logins.get(parts.netloc, "")
+        if login:
+            user, _, password = login.partition(":")
+            headers["Authorization"] = _basic(user, password)
         target = urllib.parse.urlunsplit(("", "", parts.path or "/", parts.query, ""))
         host = f"{parts.hostname}:{parts.port}" if parts.port else parts.hostname
         proxy = self._proxies.get(parts.scheme)
@@ -185,6 +189,20 @@ class Transport:
         connection = http.client.HTTPSConnection(host, port, timeout=_TIMEOUT_SECONDS, context=self._tls)
         connection.set_tunnel(endpoint.host, endpoint.port, headers=_proxy_headers(endpoint.proxy))
         return connection
+
+
+def without_login(url: str) -> str:
+    """An address without the user and password in it, as it may be shown and written down."""
+    parts = urllib.parse.urlsplit(url)
+    return (
+        urllib.parse.urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])) if "@" in parts.netloc else url
+    )
+
+
+def find_logins(urls: Iterable[str]) -> dict[str, str]:
+    """The users and passwords in addresses, by host (with its port)."""
+    netlocs = [urllib.parse.urlsplit(url).netloc.rpartition("@") for url in urls]
+    return {host: login for login, _, host in netlocs if login}
 
 
 def _proxy_address(proxy: str) -> tuple[str, int]:

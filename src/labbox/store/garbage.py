@@ -38,13 +38,14 @@ def collect_garbage(
     layers: Sequence[LayerStore],
     pinned_images: Callable[[], Iterable[Digest]],
     *,
+    pinned_layers: Callable[[], Iterable[Digest]] = tuple,
     is_dry_run: bool = False,
 ) -> Garbage:
     """Remove everything that neither a name nor one of the `pinned_images` (ids that containers use) needs.
 
-    `pinned_images` is called once nobody can make a container any more. Raises ConflictError while another command
-    is making an image or a container, and StoreError when an image cannot be read: then nothing is removed, as nobody
-    can say what it needs.
+    `pinned_layers` are diff_ids that are needed besides. Both are called once nobody can make a container any more.
+    Raises ConflictError while another command is making an image or a container, and StoreError when an image cannot
+    be read: then nothing is removed, as nobody can say what it needs.
     """
     if not os.path.isdir(images.store_dir):
         return Garbage((), 0, (), 0, ())
@@ -54,13 +55,21 @@ def collect_garbage(
             "the image store is in use by another command", hint="wait for builds, pulls and commits to end"
         )
     try:
-        return _collect(images, layers, set(pinned_images()), is_dry_run=is_dry_run)
+        return _collect(images, layers, set(pinned_images()), set(pinned_layers()), is_dry_run=is_dry_run)
     finally:
         os.close(lock)
 
 
-def _collect(images: ImageStore, layers: Sequence[LayerStore], pinned: set[Digest], *, is_dry_run: bool) -> Garbage:
+def _collect(
+    images: ImageStore,
+    layers: Sequence[LayerStore],
+    pinned: set[Digest],
+    pinned_layers: set[Digest],
+    *,
+    is_dry_run: bool,
+) -> Garbage:
     needed = _mark(images, pinned)
+    needed.diff_ids.update(pinned_layers)
     blobs = [digest for digest in images.blobs.digests() if digest not in needed.blobs]
     doomed = [(store, digest) for store in layers for digest in store.diff_ids() if digest not in needed.diff_ids]
     garbage = Garbage(

@@ -49,8 +49,10 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Shelf:
     numbers = random.Random(7).randbytes(1 << 20)
     busy = {
         "busy/__init__.py": b"", "busy/stored.bin": numbers[:200_000], "busy/" + "long" * 30 + ".py": b"x = 1\n",
-        "busy-1.0.data/scripts/run": b"#!python\n", "busy-1.0.data/data/etc/busy.conf": b"a = b\n", "space/busy.py": b"",
-        "busy/tool": b"#!/bin/sh\n", "busy/large.bin": numbers + bytes(2 << 20), "busy/more.bin": numbers[:999] * 3000,
+        "busy-1.0.data/scripts/run": b"#!python\n", "busy-1.0.data/data/etc/busy.conf": b"a = b\n",
+        "space/busy.py": b"",
+        "busy/tool": b"#!/bin/sh\n", "busy/large.bin": numbers + bytes(2 << 20),
+        "busy/more.bin": numbers[:999] * 3000,
     }  # fmt: skip
     stored, entry_points = ["busy/stored.bin"], "[console_scripts]\nbusy = busy:main\n"
     names = [f"{name}-1.0-py3-none-any.whl" for name in ("busy", "one", "two")]

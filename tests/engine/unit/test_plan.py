@@ -80,9 +80,23 @@ def test_without_root_the_hosts_network_comes_with_the_hosts_sys() -> None:
     assert mounted(a_spec(network="host"), facts())["/sys"][0] == "filesystem"
 
 
+@pytest.mark.parametrize("owner", [0, 5, 1000, 1001, 12345, 65535, 70000])
+def test_an_idmapped_mount_shows_its_owner_as_developer(owner: int) -> None:
+    spec = a_spec(mounts=(Mount("bind", "/w", "/w", idmapped=True),))
+    users, groups = mounted(spec, facts(owners=(("/w", owner, 7),)))["/w"][1]["idmap"]
+
+    shown = {disk + number: to + number for disk, to, size in users for number in range(size)}
+
+    assert shown[owner] == 1000
+    assert shown[1000] == owner
+    assert all(disk == to for disk, to in shown.items() if disk not in (owner, 1000))
+    assert len(set(shown.values())) == len(shown) >= 65536
+    assert (7, 1000, 1) in groups
+
+
 def test_an_idmapped_mount_swaps_root_and_developer_as_root_only() -> None:
     spec = a_spec(mounts=(Mount("bind", "/w", "/w", idmapped=True),))
-    assert mounted(spec, facts())["/w"][1]["idmap"][0] == (0, 1000, 1)
+    assert mounted(spec, facts())["/w"][1]["idmap"][0][0] == (0, 1000, 1)
     assert mounted(spec, facts("subuid"))["/w"][1]["idmap"] is None
 
 

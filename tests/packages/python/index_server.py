@@ -1,5 +1,6 @@
 """A Python package index on the loopback device, which can be slow of mind, forgetful, or lie."""
 
+import base64
 import html
 import json
 import re
@@ -27,6 +28,7 @@ class IndexServer:
         self.speaks_json = True
         self.states_hashes = True
         self.refuses_head = False
+        self.login = ""
         self.hits: list[str] = []
         self._lock = threading.Lock()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
@@ -86,6 +88,10 @@ class IndexServer:
         path = request.path
         with self._lock:
             self.hits.append(f"{request.command} {path}")
+        given = base64.b64decode(request.headers.get("Authorization", "").removeprefix("Basic ")).decode()
+        if self.login and given != self.login:
+            self._send(request, 401, b"who are you?")
+            return
         page = re.fullmatch(r"/simple/([^/]+)/", path)
         if page is not None:
             while page[1] in self.stalled:

@@ -5,22 +5,22 @@ import json
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from labbox.actions.lab.record import LabRecord
-from labbox.build.lab import LabPlan, build_lab
-from labbox.build.lab_wheels import WheelSource
 from labbox.definition.values import Definition
 from labbox.engine.embedded.engine import EmbeddedEngine
 from labbox.lock.lab import LabLock
 from labbox.lock.lab_file import format_lab_lock
 from labbox.oci.digest import Digest, parse_digest
-from labbox.oci.reference import parse_reference
-from labbox.packages.debian.archive import open_archive
+from labbox.oci.reference import Reference, parse_reference
 from labbox.services.plan import ServicePlan
 from labbox.settings import read_config
 from labbox.store.images import ImageStore, StoredImage
 from labbox.store.layers import LayerStore
+
+if TYPE_CHECKING:
+    from labbox.build.lab import BuiltLab
 
 Report = Callable[[str, int, int], None]
 
@@ -56,21 +56,47 @@ def provide_image(
     again: bool = False,
 ) -> LabImage:
     """The lab's image, from the store when the record names one made from the same lock and services."""
-    name = parse_reference(f"localhost/{definition.name}").with_default_tag()
+    name = image_name(definition)
     key = _key(lock, plan)
     if not again and record.image_key == key and record.image == str(name):
         known = _find(engine, record)
         if known is not None:
             return LabImage(name=str(name), key=key, image=known[0], derived=known[1])
+    from labbox.build.lab import compile_lab  # noqa: PLC0415  (as in build_image)
+
+    built = build_image(engine, definition, lock, plan, environment, report)
+    return LabImage(name=str(name), key=key, image=built.image, derived=compile_lab(built, engine, report))
+
+
+def build_image(
+    engine: EmbeddedEngine,
+    definition: Definition,
+    lock: LabLock,
+    plan: ServicePlan,
+    environment: Mapping[str, str],
+    report: Report,
+) -> "BuiltLab":
+    """The image in the engine's store; what is there of it already is not made again."""
+    # A second `up` needs none of this, and it is half of what labbox imports.
+    from labbox.build.lab import LabPlan, build_lab  # noqa: PLC0415
+    from labbox.build.lab_wheels import WheelSource  # noqa: PLC0415
+    from labbox.packages.debian.archive import open_archive  # noqa: PLC0415
+
     with open_archive(engine.settings.cache_dir, environment, read_config(engine.settings)) as archive:
-        image, derived = build_lab(
-            LabPlan(name=name, lock=lock, files=plan.files, environment=plan.environment, ports=plan.ports),
+        return build_lab(
+            LabPlan(
+                name=image_name(definition), lock=lock, files=plan.files, environment=plan.environment, ports=plan.ports
+            ),
             engine,
             archive,
             WheelSource(engine=engine, environment=environment, indexes=definition.python.indexes),
             report,
         )
-    return LabImage(name=str(name), key=key, image=image, derived=derived)
+
+
+def image_name(definition: Definition) -> Reference:
+    """The image's name: the lab's, at `localhost`, where no registry is meant."""
+    return parse_reference(f"localhost/{definition.name}").with_default_tag()
 
 
 def _find(engine: EmbeddedEngine, record: LabRecord) -> tuple[StoredImage, tuple[Digest, ...]] | None:

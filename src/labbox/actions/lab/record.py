@@ -26,10 +26,15 @@ _TOKEN_BYTES = 24
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LabRecord:
-    """A lab as its last `up` left it. `ports` are host ports by service, kept so that links stay the same."""
+    """A lab as its last `up` left it.
+
+    `given_name` is the name that `up --name` gave it ("" for none). `ports` are host ports by service, kept so that
+    links stay the same.
+    """
 
     folder: str
     name: str
+    given_name: str = ""
     container_id: str = ""
     image: str = ""
     image_id: str = ""

@@ -75,7 +75,7 @@ def make_wheel_layers(
     """The planned layers, unpacked in the store and with their recipes kept; `files` are wheels (sha256 → path).
 
     Hold `layers.creating()` until an image names them. Raises ArchiveError for a wheel that is malformed, hostile or
-    not what it says, UnsupportedError for one of another Python or machine. Reports the stage `unpack` in bytes.
+    not what it says, UnsupportedError for one of another Python or machine. Reports the stage `layers` in bytes.
     """
     memory, recipes = LayerMemory(cache_dir), RecipeStore(layers.store_dir)
     made = [_find(layer, target, layers, memory) for layer in plan]
@@ -152,7 +152,7 @@ def _make_trees(folder: str, jobs: Sequence[_Job], target: Target, owner: Owners
     for place in sorted(range(len(jobs)), key=lambda place: -_weight(contents[place].entries)):
         ends[place] = _add_tasks(tasks, _root_of(folder, jobs[place]), jobs[place], contents[place], owner)
     total = sum(task.weight for task in tasks)
-    answers = run_tasks(tasks, progress=lambda done: report("unpack", done, total))
+    answers = run_tasks(tasks, progress=lambda done: report("layers", done, total))
     return _Trees(
         packed=[answers[ends[place][0]] for place in range(len(jobs))],
         archives=[answers[ends[place][1]] for place in range(len(jobs))],

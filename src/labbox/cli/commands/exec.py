@@ -32,8 +32,9 @@ COMMAND = Command(
 def execute(arguments: Arguments) -> int:
     """Run one more command in a container; the command's exit code is ours."""
     # As root the process that will join the container can start before it is known which; the rest loads meanwhile.
+    is_complete = len(arguments.positionals) > 1
     is_root = os.geteuid() == 0 and os.environ.get("LABBOX_MODE", "root") in {"", "root"}
-    early = start_exec_stage(root_identity(), None) if is_root else None
+    early = start_exec_stage(root_identity(), None) if is_root and is_complete else None
     from labbox.cli.executing import execute_in_container
 
     return execute_in_container(arguments, early)

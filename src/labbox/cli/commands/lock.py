@@ -31,8 +31,8 @@ def execute(arguments: Arguments) -> int:
     """Lock a project folder; 1 when `--check` finds the lock out of date."""
     from labbox.actions.lock_lab import LockRequest, update_lock
     from labbox.actions.read_definition import read_definition
-    from labbox.cli.lock_report import IN_BYTES, STAGES, print_changes, update_document
-    from labbox.cli.stages import Stages
+    from labbox.cli.lab_stages import lab_stages
+    from labbox.cli.lock_report import print_changes, update_document
 
     folder, upgrade = _read(arguments)
     quiet = arguments.switch("quiet") or arguments.switch("json")
@@ -41,8 +41,8 @@ def execute(arguments: Arguments) -> int:
         for text in definition.notes:
             note(f"note: {text}")
     request = LockRequest(project=folder, definition=definition, upgrade=upgrade, frozen=arguments.switch("check"))
-    with Stages(STAGES, in_bytes=IN_BYTES) as stages:
-        update = update_lock(open_engine(), request, os.environ, (lambda *_: None) if quiet else stages.report)
+    with lab_stages(quiet=quiet) as stages:
+        update = update_lock(open_engine(), request, os.environ, stages.report)
     if arguments.switch("json"):
         print_json(update_document(update))
     elif not quiet:

@@ -26,52 +26,35 @@ COMMAND = Command(
     "A second `up` changes nothing and prints the links again.",
 )
 
-_STAGES = {
-    "index": "reading Debian's index",
-    "resolve": "choosing Python packages",
-    "sizes": "asking for sizes",
-    "build wheels": "building wheels",
-    "system download": "downloading the system",
-    "unpack": "unpacking the system",
-    "configure": "configuring the system",
-    "finish": "writing the system",
-    "download": "downloading wheels",
-    "layers": "laying out wheels",
-    "bytecode": "compiling Python code",
-    "services": "starting services",
-}
-_IN_BYTES = ("system download", "download")
-
 
 def execute(arguments: Arguments) -> int:
     """Bring the lab of a folder up; 1 when a service does not start."""
+    from labbox.actions.lab.prepare import LabRequest
     from labbox.actions.lab.record import lab_folder
     from labbox.actions.lab_status import service_lines
     from labbox.actions.up import UpRequest, up
-    from labbox.cli.stages import Stages
+    from labbox.cli.lab_stages import lab_stages
     from labbox.cli.up_report import failed_services, lab_document, print_links, print_notes
 
     request = UpRequest(
-        project=arguments.positionals[0] if arguments.positionals else os.getcwd(),
-        name=arguments.text("name"),
-        build=arguments.switch("build"),
+        lab=LabRequest(
+            project=arguments.positionals[0] if arguments.positionals else os.getcwd(),
+            name=arguments.text("name"),
+            frozen=arguments.switch("frozen"),
+            build=arguments.switch("build"),
+        ),
         recreate=arguments.switch("recreate"),
-        frozen=arguments.switch("frozen"),
         wait=not arguments.switch("detach"),
     )
     quiet = arguments.switch("quiet") or arguments.switch("json")
     engine = open_engine()
-    with Stages(_STAGES, in_bytes=_IN_BYTES) as stages:
+    with lab_stages(quiet=quiet) as stages:
 
         def say(text: str) -> None:
             stages.close()
             note(text)
 
-        def report(stage: str, done: int, total: int) -> None:
-            if not quiet:
-                stages.report(stage, done, total)
-
-        result = up(engine, request, os.environ, report, say)
+        result = up(engine, request, os.environ, stages.report, say)
     if not quiet:
         print_notes(result)
     lab = lab_folder(engine.settings, result.record.folder)

@@ -87,6 +87,9 @@ class Host:
             layers=self.layer_folders(spec),
             cgroup_files=tuple(limits.join_files) if limits else (),
             devices=tuple(mount.source for mount in spec.mounts if mount.kind == "bind" and _is_device(mount.source)),
+            owners=tuple(
+                _owner(mount.source) for mount in spec.mounts if mount.idmapped and os.path.exists(mount.source)
+            ),
         )
         if spec.network == "auto":
             from labbox.engine.embedded.network import host_has_ipv6_route  # noqa: PLC0415
@@ -198,6 +201,11 @@ class Host:
 def _is_device(path: str) -> bool:
     mode = os.stat(path).st_mode if os.path.exists(path) else 0
     return stat.S_ISCHR(mode) or stat.S_ISBLK(mode)
+
+
+def _owner(path: str) -> tuple[str, int, int]:
+    status = os.stat(path)
+    return path, status.st_uid, status.st_gid
 
 
 def has_limits(spec: ContainerSpec) -> bool:

@@ -4,8 +4,10 @@ import os
 
 from labbox.linux import mounts, namespaces
 
+_Ranges = list[tuple[int, int, int]]
 
-def map_ids(tree: int, ranges: list[tuple[int, int, int]], target: str) -> None:
+
+def map_ids(tree: int, users: _Ranges, groups: _Ranges, target: str) -> None:
     """Map owners of a detached mount; a range is (id on disk, id shown, how many). Raises OSError where refused.
 
     The kernel takes the map from a user namespace, so a child makes one and waits until it has been taken.
@@ -23,7 +25,7 @@ def map_ids(tree: int, ranges: list[tuple[int, int, int]], target: str) -> None:
         host_pid = os.read(said_reader, 32).decode()
         if not host_pid:
             raise OSError(f"mount {target}: no user namespace for an idmapped mount")
-        namespace = _write_maps(host_pid, ranges)
+        namespace = _write_maps(host_pid, users, groups)
         try:
             mounts.mount_setattr(tree, attr_set=mounts.MOUNT_ATTR_IDMAP, user_namespace=namespace, path=target)
         finally:
@@ -45,9 +47,9 @@ def _hold_namespace(said: int, done: int) -> None:
         os._exit(0)
 
 
-def _write_maps(host_pid: str, ranges: list[tuple[int, int, int]]) -> int:
-    text = "".join(f"{disk} {shown} {size}\n" for disk, shown, size in ranges).encode()
-    for name in ("uid_map", "gid_map"):
+def _write_maps(host_pid: str, users: _Ranges, groups: _Ranges) -> int:
+    for name, ranges in (("uid_map", users), ("gid_map", groups)):
+        text = "".join(f"{disk} {shown} {size}\n" for disk, shown, size in ranges).encode()
         descriptor = os.open(f"/proc/{host_pid}/{name}", os.O_WRONLY | os.O_CLOEXEC)
         try:
             os.write(descriptor, text)

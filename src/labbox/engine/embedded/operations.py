@@ -48,7 +48,7 @@ def _bind(
     read_only: bool,
     recursive: bool,
     devices: bool = False,
-    idmap: list[tuple[int, int, int]] | None = None,
+    idmap: tuple[list[tuple[int, int, int]], list[tuple[int, int, int]]] | None = None,
 ) -> None:
     """Mount a file or folder of the host; device nodes in it can be opened only with `devices`."""
     is_folder = stat.S_ISDIR(os.stat(source).st_mode)
@@ -58,7 +58,7 @@ def _bind(
         if attributes:
             mounts.mount_setattr(tree, attr_set=attributes, recursive=recursive, path=target)
         if idmap is not None:
-            map_ids(tree, idmap, target)
+            map_ids(tree, *idmap, target)
         place = make_folder(root, target) if is_folder else make_file(root, target)
         try:
             mounts.move_mount(tree, place, target)

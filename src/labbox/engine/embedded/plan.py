@@ -18,6 +18,11 @@ from labbox.linux.mounts import MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_RDONLY
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
+# (id on disk, id shown, how many); of users and of groups
+IdRange = tuple[int, int, int]
+IdMap = tuple[list[IdRange], list[IdRange]]
+
+_IDS = 65536
 _PRIVATE = MS_NOSUID | MS_NODEV | MS_NOEXEC
 _MASKED = (
     "/proc/acpi", "/proc/asound", "/proc/interrupts", "/proc/kcore", "/proc/keys", "/proc/latency_stats",
@@ -48,6 +53,7 @@ class HostFacts(NamedTuple):
     last_capability: int = 40
     descriptor_limit: tuple[int, int] = (1024, 1024)  # soft and hard, the user's own
     devices: tuple[str, ...] = ()  # sources of mounts that are device nodes
+    owners: tuple[tuple[str, int, int], ...] = ()  # user and group of the sources of idmapped mounts
     extra_operations: tuple[Operation, ...] = ()
     extra_environment: tuple[str, ...] = ()
 
@@ -208,7 +214,7 @@ def _user_mount(mount: Mount, facts: HostFacts, *, privileged: bool) -> Operatio
             "read_only": mount.read_only,
             "copy": not mount.no_copy,
         }
-    idmap = _swap_with_developer() if mount.idmapped and facts.identity.mode == "root" else None
+    idmap = _as_developer(mount.source, facts) if mount.idmapped and facts.identity.mode == "root" else None
     return _bind(
         mount.source,
         mount.target,
@@ -235,14 +241,19 @@ def _tmpfs(mount: Mount) -> Operation:
     return _filesystem("tmpfs", mount.target, flags, ",".join(rest))
 
 
-def _swap_with_developer() -> list[tuple[int, int, int]]:
-    """Files of root on disk belong to `developer` inside, and the reverse; everybody else stays."""
-    return [
-        (0, DEVELOPER_ID, 1),
-        (1, 1, DEVELOPER_ID - 1),
-        (DEVELOPER_ID, 0, 1),
-        (DEVELOPER_ID + 1, DEVELOPER_ID + 1, 65536 - DEVELOPER_ID - 1),
-    ]
+def _as_developer(source: str, facts: HostFacts) -> IdMap:
+    """What belongs to the source's owner on disk belongs to `developer` inside, and the reverse; the rest stays."""
+    user, group = next(((user, group) for path, user, group in facts.owners if path == source), (0, 0))
+    return _swap_with_developer(user), _swap_with_developer(group)
+
+
+def _swap_with_developer(owner: int) -> list[IdRange]:
+    low, high = sorted((owner, DEVELOPER_ID))
+    ranges = [(0, 0, low), (low, high, 1), (low + 1, low + 1, high - low - 1), (high, low, 1)]
+    if owner == DEVELOPER_ID:
+        ranges = [(0, 0, high + 1)]
+    ranges.append((high + 1, high + 1, _IDS - high - 1))
+    return [entry for entry in ranges if entry[2] > 0]
 
 
 def _filesystem(kind: str, target: str, flags: int, options: str = "", *, optional: bool = False) -> Operation:
@@ -256,7 +267,7 @@ def _bind(
     read_only: bool,
     recursive: bool = False,
     devices: bool = False,
-    idmap: list[tuple[int, int, int]] | None = None,
+    idmap: IdMap | None = None,
 ) -> Operation:
     return "bind", {
         "source": source,

@@ -186,7 +186,7 @@ def _probe_idmapped(settings: Settings) -> Finding:
 
     def use() -> None:
         tree = mounts.open_tree(folder, recursive=False)
-        map_ids(tree, [(0, 1000, 1)], folder)
+        map_ids(tree, [(0, 1000, 1)], [(0, 1000, 1)], folder)
 
     try:
         run_forked(lambda: namespaces.unshare(namespaces.CLONE_NEWNS), use)

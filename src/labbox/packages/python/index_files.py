@@ -9,7 +9,7 @@ from urllib.parse import urldefrag, urljoin, urlsplit
 
 from labbox.errors import DownloadError
 from labbox.packages.patience import Patience
-from labbox.packages.transport import StatusError, Transport
+from labbox.packages.transport import StatusError, Transport, without_login
 
 DEFAULT_INDEX = "https://pypi.org/simple"
 _PAGE_BYTES = 64 << 20
@@ -44,7 +44,7 @@ def list_files(indexes: Sequence[str], project: str, transport: Transport, patie
     found: list[IndexFile] = []
     for index in indexes:
         if urlsplit(index).scheme in ("http", "https"):
-            url = f"{index.rstrip('/')}/{project}/"
+            url = f"{without_login(index).rstrip('/')}/{project}/"
             page = patience.first_success(
                 [url], lambda url: _read_page(transport, url), label=f"the index of {project}"
             )

@@ -15,7 +15,7 @@ from labbox.errors import DownloadError, ResolutionError
 from labbox.files import make_private_folder
 from labbox.packages.patience import Patience
 from labbox.packages.python.index_files import IndexFile, choose_indexes, list_files
-from labbox.packages.transport import Transport
+from labbox.packages.transport import Transport, find_logins
 
 _CHUNK = 1 << 20
 
@@ -76,9 +76,10 @@ def open_package_index(
     cache_dir: str, environment: Mapping[str, str], indexes: Sequence[str] = ()
 ) -> Iterator[PackageIndex]:
     """The index by the user's environment and the lab's own `indexes`, until its connections are closed."""
-    with Transport() as transport:
+    chosen = choose_indexes(environment, indexes)
+    with Transport(logins=find_logins(chosen)) as transport:
         yield PackageIndex(
-            indexes=choose_indexes(environment, indexes),
+            indexes=chosen,
             cache_dir=cache_dir,
             transport=transport,
             patience=Patience(),

@@ -62,7 +62,7 @@ def _read_package(row: dict[str, Any], folder: Path) -> PylockPackage:
         wheels=tuple(wheels),
         source=source,
         marker=row.get("marker", ""),
-        folder=row.get("directory", {}).get("path", ""),
+        folder=str((folder / row["directory"]["path"]).resolve()) if "directory" in row else "",
         repository=row.get("vcs", {}).get("url", ""),
     )
 

@@ -44,6 +44,12 @@ def _unsolvable(reason: str, hints: list[str]) -> PackageError:
             f"no network is allowed, and what is known without it does not suffice: {_shorten(reason)}",
             hint="Lock once with the network (without UV_OFFLINE).",
         )
+    refusal = next((hint for hint in hints if "credentials" in hint), None)
+    if refusal is not None:
+        return DownloadError(
+            f"the Python package index lets nobody in without a password: {_shorten(refusal)}",
+            hint="Write `user:password@` before the host in UV_DEFAULT_INDEX or UV_INDEX, which stay out of the lock.",
+        )
     found = _NOT_FOUND.search(reason)
     if found:
         name = found.group(1)
