@@ -10,7 +10,7 @@ from labbox.actions.read_definition import read_definition
 from labbox.engine.embedded.engine import EmbeddedEngine
 from labbox.lock.lab import LabLock
 from labbox.lock.lab_file import read_lab_lock, write_lab_lock
-from labbox.lock.resolve_python import Upgrade
+from labbox.lock.upgrade import Upgrade
 from labbox.settings import load_settings
 from lock.labs import make_lab_lock
 

@@ -14,7 +14,7 @@ import pytest
 from actions.locking import LABBOX_FILE, Locking, start_locking
 from labbox.errors import ConflictError, NotFoundError, ResolutionError
 from labbox.lock.lab_file import write_lab_lock
-from labbox.lock.resolve_python import Upgrade
+from labbox.lock.upgrade import Upgrade
 from lock.labs import make_deb, make_system_lock
 from packages.python.index_server import IndexServer
 from packages.python.wheels import make_wheel

@@ -3,18 +3,20 @@
 import importlib.metadata
 import os
 import shutil
+import tomllib
 
 from packaging.requirements import Requirement
 
+_PROJECT = os.path.join(os.path.dirname(__file__), "../../pyproject.toml")
 _COMPILED = "__pycache__"
 
 
-def copy_dependencies(name: str, folder: str) -> None:
-    """Copy what distribution `name` requires into a folder for PYTHONPATH, laid out as `pip install --target` does."""
-    for line in importlib.metadata.requires(name) or ():
-        requirement = Requirement(line)
-        if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
-            _copy_distribution(importlib.metadata.distribution(requirement.name), folder)
+def copy_dependencies(folder: str) -> None:
+    """Copy what labbox requires into a folder for PYTHONPATH, laid out as `pip install --target` does."""
+    with open(_PROJECT, "rb") as file:
+        lines = tomllib.load(file)["project"]["dependencies"]
+    for requirement in map(Requirement, lines):
+        _copy_distribution(importlib.metadata.distribution(requirement.name), folder)
 
 
 def _copy_distribution(distribution: importlib.metadata.Distribution, folder: str) -> None:

@@ -40,7 +40,7 @@ class Workplace:
             os.path.join(self._source, "labbox"),
             ignore=shutil.ignore_patterns("__pycache__", ".*_cache"),
         )
-        copy_dependencies("labbox", self._source)
+        copy_dependencies(self._source)
         self.archive = os.path.join(self.folder, "tiny.tar")
         with open(self.archive, "wb") as file:
             write_tiny_image(file)

@@ -6,10 +6,11 @@ import pytest
 
 from labbox.errors import PackageError, ResolutionError
 from labbox.lock.lab import LockedSource, LockedWheel
-from labbox.lock.resolve_python import PythonResolver, ResolvedPython, Upgrade, make_size_finder
+from labbox.lock.resolve_python import PythonResolver, ResolvedPython, make_size_finder
+from labbox.lock.upgrade import Upgrade
 from labbox.packages.python.package_index import PackageIndex, open_package_index
-from labbox.packages.python.resolution import WantedPackages
 from labbox.packages.python.uv import Uv
+from labbox.packages.python.wanted import WantedPackages
 from lock.labs import make_locked_wheel
 from packages.python.fixtures import PLATFORM
 from packages.python.index_server import IndexServer

@@ -10,9 +10,9 @@ from labbox.definition.values import Definition
 from labbox.lock.interpreters import find_interpreter, glibc_of, interpreter_packages
 from labbox.lock.lab import LabLock
 from labbox.lock.lab_request import LAB_BASE
-from labbox.lock.resolve_python import Upgrade
 from labbox.lock.resolve_system import lock_addition, lock_system
 from labbox.lock.system import LockedDeb, SystemLock
+from labbox.lock.upgrade import Upgrade
 from labbox.packages.debian.archive import Archive, open_archive
 from labbox.packages.debian.index import PackageIndex
 from labbox.packages.debian.releases import DebianRelease, host_architecture

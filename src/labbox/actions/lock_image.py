@@ -9,7 +9,7 @@ from labbox.definition.values import Definition
 from labbox.engine.embedded.engine import EmbeddedEngine
 from labbox.errors import NotFoundError, UnsupportedError
 from labbox.lock.lab import LabLock, LockedImage
-from labbox.lock.resolve_python import Upgrade
+from labbox.lock.upgrade import Upgrade
 from labbox.oci.reference import parse_reference
 from labbox.store.images import ImageStore
 from labbox.store.layers import LayerStore

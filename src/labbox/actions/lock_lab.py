@@ -4,13 +4,8 @@ import hashlib
 import os
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
 
-from labbox.actions.lock_debian import lock_debian
-from labbox.actions.lock_image import lock_image
-from labbox.actions.lock_python import PythonParts, PythonTask, lock_python
-from labbox.actions.system_part import SystemPart
 from labbox.build.debian.normalise import ASSEMBLER_VERSION
 from labbox.definition.values import Definition
 from labbox.engine.embedded.engine import EmbeddedEngine
@@ -18,10 +13,10 @@ from labbox.errors import ConflictError, LabboxError, NotFoundError
 from labbox.files import locked, make_private_folder
 from labbox.lock.lab import LAYOUT_VERSION, LabLock
 from labbox.lock.lab_file import FILE_NAME, read_lab_lock, write_lab_lock
-from labbox.lock.lab_request import python_request_digest, request_digest
-from labbox.lock.resolve_python import Upgrade
+from labbox.lock.lab_request import request_digest
 from labbox.lock.system import SystemLock
-from labbox.packages.debian.releases import DebianRelease, find_release, host_architecture
+from labbox.lock.upgrade import Upgrade
+from labbox.packages.debian.releases import host_architecture
 from labbox.settings import Settings
 
 # Called with a stage's name, how much of it is done, and how much there is.
@@ -84,7 +79,11 @@ def update_lock(
         if old is not None and reason is None and not _upgrades(request.upgrade):
             return LockUpdate(lock=old, old=old)
         _check_upgrade(old, request.upgrade)
-        update = _lock_again(engine, request, old, digest, environment, report)
+        # A lock that is current needs no resolver, and the resolver is most of what labbox imports.
+        from labbox.actions.lock_anew import lock_anew  # noqa: PLC0415
+
+        lock, notes = lock_anew(engine, request.project, request.definition, request.upgrade, old, environment, report)
+        update = LockUpdate(lock=lock, old=old, notes=notes)
         _write(path, update)
         return update
 
@@ -107,76 +106,6 @@ def why_outdated(lock: LabLock | None, digest: str) -> str | None:
 def host_platform() -> str:
     """The platform of locks made here, as images name it."""
     return f"linux/{host_architecture()}"
-
-
-def _lock_again(
-    engine: EmbeddedEngine,
-    request: LockRequest,
-    old: LabLock | None,
-    digest: str,
-    environment: Mapping[str, str],
-    report: Report,
-) -> LockUpdate:
-    if old is not None and old.platform != host_platform():
-        old = None  # nothing of another machine's lock fits
-    definition, upgrade = request.definition, request.upgrade
-    release = _find_release(definition.system)
-    if release is None:
-        system = lock_image(engine, definition, old, upgrade, environment)
-    else:
-        system = lock_debian(engine.settings, release, definition, old, upgrade, environment, report)
-    draft = _draft(system, digest, python_request_digest(definition, request.project))
-    python = lock_python(
-        PythonTask(
-            engine=engine,
-            folder=request.project,
-            definition=definition,
-            draft=draft,
-            glibc=system.glibc,
-            old=old,
-            upgrade=upgrade,
-            environment=environment,
-            report=report,
-        )
-    )
-    lock = replace(draft, packages=python.packages, services=python.services, epoch=_epoch(system, python))
-    if old is not None and replace(lock, locked_at=old.locked_at) == old:
-        lock = old
-    return LockUpdate(lock=lock, old=old, notes=python.notes)
-
-
-def _find_release(system: str) -> DebianRelease | None:
-    """The Debian release that a system names; None when it is an image."""
-    try:
-        return find_release(system)
-    except NotFoundError:
-        if system.startswith("debian:"):
-            raise
-        return None
-
-
-def _draft(system: SystemPart, digest: str, python_digest: str) -> LabLock:
-    """A lock of the system alone."""
-    return LabLock(
-        request=digest,
-        python_request=python_digest,
-        layout=LAYOUT_VERSION,
-        platform=host_platform(),
-        epoch=0,
-        locked_at=datetime.now(UTC).replace(microsecond=0).isoformat(),
-        system=system.system,
-        additions=system.additions,
-        interpreter=system.interpreter,
-        services_interpreter=system.services_interpreter,
-        packages=(),
-        services=(),
-    )
-
-
-def _epoch(system: SystemPart, python: PythonParts) -> int:
-    """The time of the newest thing in the lock."""
-    base = system.system.epoch if isinstance(system.system, SystemLock) else 0
-    return max(base, *(wheel.uploaded for wheel in (*python.packages, *python.services)), 0)
 
 
 def _read_old(path: str) -> LabLock | None:

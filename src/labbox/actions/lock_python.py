@@ -14,13 +14,14 @@ from labbox.engine.embedded.engine import EmbeddedEngine
 from labbox.errors import UnsupportedError
 from labbox.lock.lab import LabLock, LockedInterpreter, LockedSource, LockedWheel, PendingSource
 from labbox.lock.lab_request import is_legacy, wanted_python, wanted_services
-from labbox.lock.resolve_python import PythonResolver, ResolvedPython, Upgrade, make_size_finder
+from labbox.lock.resolve_python import PythonResolver, ResolvedPython, make_size_finder
 from labbox.lock.system import SystemLock
+from labbox.lock.upgrade import Upgrade
 from labbox.packages.debian.archive import open_archive
 from labbox.packages.python.package_index import PackageIndex, open_package_index
 from labbox.packages.python.platform import PythonPlatform
-from labbox.packages.python.resolution import WantedPackages
 from labbox.packages.python.uv import find_uv
+from labbox.packages.python.wanted import WantedPackages
 from labbox.settings import read_config
 from labbox.store.layers import LayerStore
 

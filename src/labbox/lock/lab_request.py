@@ -9,7 +9,7 @@ from typing import Any
 from labbox.definition.values import Definition
 from labbox.errors import UsageError
 from labbox.packages.python.requirements_files import read_requirements_files
-from labbox.packages.python.resolution import WantedPackages
+from labbox.packages.python.wanted import WantedPackages
 
 # What every lab on Debian has besides the base system.
 LAB_BASE = ("ca-certificates", "python3", "sudo")

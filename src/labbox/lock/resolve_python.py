@@ -1,7 +1,7 @@
 """From wanted Python packages to wheels with hashes, and to the sources of which wheels are still to be built."""
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from urllib.parse import unquote, urlsplit
@@ -11,30 +11,18 @@ from packaging.utils import canonicalize_name
 
 from labbox.errors import ResolutionError
 from labbox.lock.lab import LockedWheel, PendingSource
+from labbox.lock.upgrade import Upgrade
 from labbox.packages.patience import Patience
 from labbox.packages.python.platform import PythonPlatform
 from labbox.packages.python.pylock import PylockFile, PylockPackage
 from labbox.packages.python.requirements_files import allowed_hashes, read_requirements_files
-from labbox.packages.python.resolution import Resolution, WantedPackages, compile_packages, export_project
+from labbox.packages.python.resolution import Resolution, compile_packages, export_project
 from labbox.packages.python.uv import Uv
+from labbox.packages.python.wanted import WantedPackages
 from labbox.packages.python.wheel_choice import ChosenFile, choose_file, rank_tags
 from labbox.packages.transport import Transport, without_login
 
 _CONNECTIONS = 16
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Upgrade:
-    """Which locked versions are not kept: those of `names`, or all of them."""
-
-    everything: bool = False
-    names: frozenset[str] = frozenset()
-
-    def preferred(self, kept: Iterable[LockedWheel]) -> dict[str, str]:
-        """The versions that a new resolution keeps where it can."""
-        if self.everything:
-            return {}
-        return {wheel.name: wheel.version for wheel in kept if wheel.name not in self.names}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

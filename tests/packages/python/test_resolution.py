@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from labbox.errors import DownloadError, PackageError, ResolutionError, UsageError
-from labbox.packages.python.resolution import Resolution, WantedPackages, compile_packages, export_project
+from labbox.packages.python.resolution import Resolution, compile_packages, export_project
 from labbox.packages.python.uv import Uv
+from labbox.packages.python.wanted import WantedPackages
 from packages.python.fixtures import PLATFORM
 from packages.python.index_server import IndexServer
 from packages.python.wheels import make_source, make_wheel

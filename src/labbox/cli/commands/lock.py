@@ -9,7 +9,7 @@ from labbox.cli.session import open_engine
 from labbox.lightweight_typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from labbox.lock.resolve_python import Upgrade
+    from labbox.lock.upgrade import Upgrade
 
 COMMAND = Command(
     name="lock",
@@ -54,7 +54,7 @@ def _read(arguments: Arguments) -> "tuple[str, Upgrade]":
     """The project folder and what is to be upgraded."""
     from packaging.utils import canonicalize_name
 
-    from labbox.lock.resolve_python import Upgrade
+    from labbox.lock.upgrade import Upgrade
 
     words = arguments.positionals
     if not arguments.switch("upgrade"):

@@ -8,9 +8,6 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from packaging.requirements import InvalidRequirement, Requirement
-from packaging.utils import canonicalize_name
-
 from labbox.errors import UsageError
 
 _INCLUDE = re.compile(r"(?:-r|-c|--requirements?|--constraints?)[ =]*(\S+)")
@@ -63,6 +60,10 @@ def allowed_hashes(files: Sequence[RequirementsFile]) -> dict[str, frozenset[str
 
 
 def _name(line: str) -> str | None:
+    # Whether a lock is current is asked without any of it.
+    from packaging.requirements import InvalidRequirement, Requirement  # noqa: PLC0415
+    from packaging.utils import canonicalize_name  # noqa: PLC0415
+
     try:
         return canonicalize_name(Requirement(re.split(r"\s--", line)[0].strip()).name)
     except InvalidRequirement:

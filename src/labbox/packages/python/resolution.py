@@ -14,24 +14,9 @@ from labbox.errors import ResolutionError, UsageError
 from labbox.packages.python.platform import PythonPlatform
 from labbox.packages.python.pylock import PylockPackage, format_preferences, parse_pylock
 from labbox.packages.python.uv import Uv
+from labbox.packages.python.wanted import WantedPackages
 
 _OUTPUT = "pylock.toml"  # uv writes its format by this name alone
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WantedPackages:
-    """What is to be resolved: requirement lines, requirements files, pyproject.toml with some of its groups.
-
-    Paths are relative to the project folder; `constraints` are requirement lines that ask for nothing by themselves.
-    """
-
-    requirements: tuple[str, ...] = ()
-    files: tuple[str, ...] = ()
-    project: bool = False
-    groups: tuple[str, ...] = ()
-    constraints: tuple[str, ...] = ()
-    indexes: tuple[str, ...] = ()
-    find_links: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
