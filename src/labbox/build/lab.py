@@ -16,7 +16,7 @@ from labbox.build.python.bytecode import make_bytecode_layers
 from labbox.build.python.layer_memory import MadeLayer
 from labbox.build.python.layer_plan import PlannedLayer, plan_layers, plan_one_layer
 from labbox.build.python.target import Target, environment_target, services_target
-from labbox.build.python.wheel_layers import make_wheel_layers, missing_wheels
+from labbox.build.python.wheel_layers import make_wheel_layers, missing_wheels, wheel_overlaps
 from labbox.engine.embedded.engine import EmbeddedEngine
 from labbox.lock.lab import LabLock, LockedInterpreter
 from labbox.oci.config import History, ImageConfig
@@ -59,11 +59,15 @@ class _Tree(NamedTuple):
 
 
 class BuiltLab(NamedTuple):
-    """A lab's image, its system's layers (lowest first), and per environment its Python and the layers with wheels."""
+    """A lab's image, its system's layers (lowest first), and per environment its Python and the layers with wheels.
+
+    `notes` say which packages bring different files at the same places.
+    """
 
     image: StoredImage
     system: tuple[Digest, ...]
     environments: tuple[tuple[LockedInterpreter, tuple[Digest, ...]], ...]
+    notes: tuple[str, ...]
 
 
 def build_lab(plan: LabPlan, engine: EmbeddedEngine, archive: Archive, wheels: WheelSource, report: Report) -> BuiltLab:
@@ -89,6 +93,7 @@ def build_lab(plan: LabPlan, engine: EmbeddedEngine, archive: Archive, wheels: W
         made = [
             make_wheel_layers(tree.layers, files, tree.target, layers, cache_dir, identity, report) for tree in trees
         ]
+        overlaps = [overlap for tree in trees for overlap in wheel_overlaps(tree.layers, tree.target, cache_dir)]
         own = [_own_layer(base, "labbox: developer, /workspace")]
         for tree, found in zip(trees, made, strict=True):
             own += [_wheel_layer(layer, planned, tree) for layer, planned in zip(found, tree.layers, strict=True)]
@@ -97,7 +102,8 @@ def build_lab(plan: LabPlan, engine: EmbeddedEngine, archive: Archive, wheels: W
     environments = [
         (tree.interpreter, tuple(layer.diff_id for layer in found)) for tree, found in zip(trees, made, strict=True)
     ]
-    return BuiltLab(image, tuple(below), tuple(environments))
+    notes = tuple(overlap.describe() for overlap in overlaps)
+    return BuiltLab(image, tuple(below), tuple(environments), notes)
 
 
 def compile_lab(lab: BuiltLab, engine: EmbeddedEngine, report: Report) -> tuple[Digest, ...]:

@@ -8,7 +8,12 @@ _MAX_CHARACTERS = 63  # a host name's part (RFC 1035), which a lab's name also i
 
 
 def make_lab_name(text: str) -> str:
-    """The name in [a-z0-9][a-z0-9_.-]*, as near to the text as that allows; `lab` when nothing is left."""
+    """The name in [a-z0-9][a-z0-9_.-]+, as near to the text as that allows; `lab` when nothing is left.
+
+    A container's name has two characters at least (docker's rule): `q` becomes `lab-q`.
+    """
     plain = unicodedata.normalize("NFKD", text.casefold()).encode("ascii", "ignore").decode()
     name = re.sub(r"[^a-z0-9_.]+", "-", plain).lstrip("-_.")[:_MAX_CHARACTERS].rstrip("-_.")
-    return name or FALLBACK_NAME
+    if not name:
+        return FALLBACK_NAME
+    return name if len(name) > 1 else f"{FALLBACK_NAME}-{name}"

@@ -27,12 +27,16 @@ Report = Callable[[str, int, int], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LabImage:
-    """An image with the layers derived from it on this machine; `key` says from what it was made."""
+    """An image with the layers derived from it on this machine; `key` says from what it was made.
+
+    `notes` are for the user, and known only when the image was just made.
+    """
 
     name: str
     key: str
     image: StoredImage
     derived: tuple[Digest, ...]
+    notes: tuple[str, ...] = ()
 
     def facts(self) -> dict[str, Any]:
         """What a lab's record keeps of it."""
@@ -65,7 +69,8 @@ def provide_image(
     from labbox.build.lab import compile_lab  # noqa: PLC0415  (as in build_image)
 
     built = build_image(engine, definition, lock, plan, environment, report)
-    return LabImage(name=str(name), key=key, image=built.image, derived=compile_lab(built, engine, report))
+    derived = compile_lab(built, engine, report)
+    return LabImage(name=str(name), key=key, image=built.image, derived=derived, notes=built.notes)
 
 
 def build_image(

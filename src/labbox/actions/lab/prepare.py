@@ -8,6 +8,7 @@ from labbox.actions.lab.image import LabImage, provide_image
 from labbox.actions.lab.record import LabFolder, LabRecord
 from labbox.actions.lock_lab import LockRequest, update_lock
 from labbox.actions.read_definition import read_definition
+from labbox.definition.names import make_lab_name
 from labbox.definition.values import Definition
 from labbox.engine.embedded.engine import EmbeddedEngine
 from labbox.lock.lab import LabLock
@@ -47,7 +48,7 @@ def prepare_lab(
     given_name = request.name or known.given_name
     definition = read_definition(project)
     if given_name:
-        definition = replace(definition, name=given_name)
+        definition = replace(definition, name=make_lab_name(given_name))
     lock_request = LockRequest(project=project, definition=definition, frozen=request.frozen)
     update = update_lock(engine, lock_request, environment, report)
     plan = plan_services(definition, update.lock)
@@ -58,5 +59,5 @@ def prepare_lab(
         plan=plan,
         image=image,
         record=replace(known, folder=project, name=definition.name, given_name=given_name, **image.facts()),
-        notes=(*definition.notes, *update.notes),
+        notes=(*definition.notes, *update.notes, *image.notes),
     )
