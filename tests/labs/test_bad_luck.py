@@ -73,7 +73,7 @@ def _cut_off_at(project: Project, stage: bytes, cut: signal.Signals) -> bool:
     if not found:
         project.output("down")
     wait_until(
-        lambda: found and not _stages_left(project) or not found, what="the killed command leaves nothing running"
+        lambda: (found and not _stages_left(project)) or not found, what="the killed command leaves nothing running"
     )
     return found
 

@@ -80,7 +80,7 @@ def update_lock(
             return LockUpdate(lock=old, old=old)
         _check_upgrade(old, request.upgrade)
         # A lock that is current needs no resolver, and the resolver is most of what labbox imports.
-        from labbox.actions.lock_anew import lock_anew  # noqa: PLC0415
+        from labbox.actions.locking.anew import lock_anew  # noqa: PLC0415
 
         lock, notes = lock_anew(engine, request.project, request.definition, request.upgrade, old, environment, report)
         update = LockUpdate(lock=lock, old=old, notes=notes)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from labbox.actions.system_part import SystemPart
+from labbox.actions.locking.system_part import SystemPart
 from labbox.build.debian.normalise import ASSEMBLER_VERSION
 from labbox.definition.values import Definition
 from labbox.lock.interpreters import find_interpreter, glibc_of, interpreter_packages

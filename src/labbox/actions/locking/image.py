@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from labbox.actions.system_part import SystemPart
+from labbox.actions.locking.system_part import SystemPart
 from labbox.build.interpreter import probe_system
 from labbox.build.workshop import Workshop
 from labbox.definition.values import Definition

@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from labbox.actions.lock_debian import lock_debian
-from labbox.actions.lock_image import lock_image
-from labbox.actions.lock_python import PythonParts, PythonTask, lock_python
-from labbox.actions.system_part import SystemPart
+from labbox.actions.locking.debian import lock_debian
+from labbox.actions.locking.image import lock_image
+from labbox.actions.locking.python import PythonParts, PythonTask, lock_python
+from labbox.actions.locking.system_part import SystemPart
 from labbox.build.python.layer_plan import choose_threshold
 from labbox.definition.values import Definition
 from labbox.engine.embedded.engine import EmbeddedEngine
