@@ -97,7 +97,7 @@ def test_the_kernel_is_the_labs_environment_and_says_so() -> None:
 
     kernel = document(made, f"{KERNELS}/python3/kernel.json")
     assert kernel["argv"][0] == "/opt/env/bin/python"
-    assert kernel["display_name"] == "Python 3.13 (deck)"
+    assert kernel["display_name"] == "Python 3.13"
     settings = document(made, "/opt/labbox/etc/jupyter/jupyter_server_config.json")
     assert settings["KernelSpecManager"] == {"ensure_native_kernel": False}
     assert settings["ServerProxy"]["servers"]["tensorboard"]["port"] == 6006

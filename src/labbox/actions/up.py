@@ -84,6 +84,10 @@ def up(
 def _wait(
     engine: EmbeddedEngine, lab: LabFolder, record: LabRecord, plan: ServicePlan, report: Report
 ) -> tuple[ServiceState, ...]:
+    states = read_status(lab.status)
+    if len(states) == len(plan.names) and all(state.state == "ready" for state in states):
+        return states  # a second `up` has nothing to report
+
     def is_alive() -> bool:
         container = find_container(engine, record.container_id)
         return container is not None and container.is_running
@@ -107,7 +111,12 @@ def _run(
     runs = old is not None and old.is_running
     ports = dict(record.ports)
     if not runs or set(ports) != set(plan.ports):
-        others = {port for other, known in every_lab(engine.settings) if other != lab for port in known.ports.values()}
+        others = {
+            port
+            for other, known in every_lab(engine.settings)
+            if other != lab and os.path.isdir(known.folder)
+            for port in known.ports.values()
+        }
         ports = choose_ports(plan.ports, record.ports, others)
     spec = specify(
         engine,

@@ -25,5 +25,5 @@ def change_and_print(arguments: Arguments, *, remove: bool) -> int:
         print_json({"files": list(done.files), **update_document(done.update)})
     elif not quiet:
         print_changes(done.update)
-        note(f"changed: {', '.join(done.files) or 'nothing'}")
+        note(f"changed: {', '.join(done.files) or 'nothing'}; next: labbox up")
     return 0

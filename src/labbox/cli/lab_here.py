@@ -11,8 +11,12 @@ from labbox.errors import NotFoundError
 
 
 def lab_here(folder: str | None = None) -> tuple[LabFolder, LabRecord]:
-    """The lab of a folder, else of the current one or the nearest above; NotFoundError when there is none."""
-    return find_lab(open_settings(), folder or os.getcwd())
+    """The lab of a folder that is named, else of the current one or the nearest above; NotFoundError for none."""
+    if folder is None:
+        return find_lab(open_settings(), os.getcwd())
+    if not os.path.isdir(folder):
+        raise NotFoundError(f"folder `{folder}` does not exist")
+    return find_lab(open_settings(), folder, upwards=False)
 
 
 def lab_container_here(engine: EmbeddedEngine) -> Container | None:

@@ -83,7 +83,7 @@ def jupyter_files(definition: Definition, interpreter: LockedInterpreter) -> dic
         "/opt/labbox/etc/jupyter/jupyter_server_config.json": _json(_server_settings(definition.services, kernel)),
         f"{_SHARE}/lab/settings/overrides.json": _json(_LAB_SETTINGS),
         f"{_SHARE}/lab/settings/page_config.json": _json(_PAGE_SETTINGS),
-        f"{_SHARE}/kernels/{kernel}/kernel.json": _json(_kernel(definition.name, interpreter)),
+        f"{_SHARE}/kernels/{kernel}/kernel.json": _json(_kernel(interpreter)),
     }
     if _is_python_2(interpreter):
         files[f"{_SHARE}/kernels/.wh..wh..opq"] = b""  # the services' own Python is no kernel
@@ -188,10 +188,10 @@ _LAB_SETTINGS = {
 _PAGE_SETTINGS = {"buildAvailable": False, "buildCheck": False}  # rebuilding JupyterLab's pages would need Node.js
 
 
-def _kernel(lab: str, interpreter: LockedInterpreter) -> dict[str, Any]:
+def _kernel(interpreter: LockedInterpreter) -> dict[str, Any]:
     return {
         "argv": ["/opt/env/bin/python", "-m", "ipykernel_launcher", "-f", "{connection_file}"],
-        "display_name": f"Python {interpreter.language} ({lab})",
+        "display_name": f"Python {interpreter.language}",
         "language": "python",
         "metadata": {"debugger": not _is_python_2(interpreter)},
     }

@@ -5,18 +5,22 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from labbox.actions.create import ContainerRequest, complete_spec
-from labbox.actions.lab.record import LabFolder
+from labbox.actions.lab.record import LabFolder, LabRecord
 from labbox.certificates import ca_bundle_variables
 from labbox.definition.values import Definition
 from labbox.engine.embedded.engine import EmbeddedEngine
+from labbox.engine.embedded.host import Host
 from labbox.engine.embedded.records import Container, check_name, write_spec
 from labbox.engine.embedded.removal import is_anonymous
+from labbox.engine.embedded.volumes import volume_at
 from labbox.engine.notation.ports import LOCAL_ADDRESS, parse_published
 from labbox.engine.notation.volumes import parse_volume
 from labbox.engine.specification import ContainerSpec, GpuRequest, Mount, PortBinding, Resources
 from labbox.errors import ConflictError, EngineError, NotFoundError, UsageError
+from labbox.linux.idmap import DEVELOPER_ID, run_mapped
 from labbox.oci.digest import Digest
 from labbox.store.images import StoredImage
 
@@ -71,6 +75,19 @@ def specify(engine: EmbeddedEngine, lab: LabContainer) -> ContainerSpec:
     return spec._replace(labels=tuple(sorted(labels.items())))
 
 
+def check_container(engine: EmbeddedEngine, definition: Definition, project: str, record: LabRecord) -> None:
+    """Refuse, before anything is built, what the container could not be made of: another's name, a missing folder.
+
+    Raises ConflictError, EngineError or UsageError.
+    """
+    _own_mounts(definition, project)
+    namesake = find_container(engine, definition.name)
+    if namesake is None or namesake.spec.name != definition.name or _is_of_vanished_folder(namesake):
+        return
+    if namesake.spec.id != record.container_id:
+        raise _taken(namesake)
+
+
 def find_container(engine: EmbeddedEngine, container_id: str) -> Container | None:
     """The lab's container as it stands now, or None when it is gone."""
     if not container_id:
@@ -89,17 +106,25 @@ def is_same(container: Container, spec: ContainerSpec) -> bool:
 def replace_container(engine: EmbeddedEngine, old: Container | None, spec: ContainerSpec) -> Container:
     """The new container in the place of the old one, whose files are gone; named volumes stay."""
     if old is not None:
-        if old.is_running:
-            engine.stop(old)
-            old = engine.find(old.spec.id)
-        engine.remove(old, force=True, volumes=True)
-    try:
-        return engine.create(spec)
-    except ConflictError as error:
-        raise ConflictError(
-            f"a container named `{spec.name}` exists that is not this lab's",
-            hint=f"remove it (labbox rm {spec.name}), rename it, or give the lab another name: labbox up --name NAME",
-        ) from error
+        _remove(engine, old)
+    namesake = find_container(engine, spec.name)
+    if namesake is not None and namesake.spec.name == spec.name and _is_of_vanished_folder(namesake):
+        _remove(engine, namesake)
+    give_volumes(engine, spec)
+    return engine.create(spec)
+
+
+def give_volumes(engine: EmbeddedEngine, spec: ContainerSpec) -> None:
+    """Make the named volumes that do not exist yet, developer's own, where docker's would be root's."""
+    for mount in spec.mounts:
+        if mount.kind != "volume" or is_anonymous(mount.source):
+            continue
+        data = volume_at(engine.settings.volumes_dir, mount.source).data
+        if os.path.isdir(data):
+            continue
+        Host(engine.settings, engine.identity).make_volume(mount.source)
+        if engine.identity.mode != "single":  # there the one id is developer's
+            run_mapped(engine.identity, partial(os.chown, data, DEVELOPER_ID, DEVELOPER_ID))
 
 
 def start_container(engine: EmbeddedEngine, container: Container, ports: Sequence[PortBinding]) -> None:
@@ -110,6 +135,32 @@ def start_container(engine: EmbeddedEngine, container: Container, ports: Sequenc
     with connection:
         if failure is not None:
             raise EngineError(failure.message)
+
+
+def _taken(namesake: Container) -> ConflictError:
+    name = namesake.spec.name
+    return ConflictError(
+        f"a container named `{name}` exists that is not this lab's{_whose(namesake)}",
+        hint=f"remove it (labbox rm {name}), rename it, or give the lab another name: labbox up --name NAME",
+    )
+
+
+def _remove(engine: EmbeddedEngine, container: Container) -> None:
+    if container.is_running:
+        engine.stop(container)
+        container = engine.find(container.spec.id)
+    engine.remove(container, force=True, volumes=True)
+
+
+def _is_of_vanished_folder(container: Container) -> bool:
+    """True when it is the container of a lab whose folder was moved or deleted."""
+    folder = dict(container.spec.labels).get(FOLDER_LABEL)
+    return folder is not None and not os.path.lexists(folder)
+
+
+def _whose(container: Container | None) -> str:
+    folder = dict(container.spec.labels).get(FOLDER_LABEL) if container else None
+    return f", but that of `{folder}`" if folder else ""
 
 
 def _key(spec: ContainerSpec) -> str:
@@ -142,12 +193,22 @@ def _mounts(lab: LabContainer) -> tuple[Mount, ...]:
         Mount(kind="bind", source=lab.project, target=WORKSPACE, idmapped=True),
         Mount(kind="bind", source=lab.folder.run, target=RUN, idmapped=True),
     ]
-    for text in lab.definition.container.mounts:
-        mount = parse_volume(_absolute(text, lab.project))
+    return (*mounts, *_own_mounts(lab.definition, lab.project))
+
+
+def _own_mounts(definition: Definition, project: str) -> list[Mount]:
+    """The mounts of the definition; UsageError or EngineError naming one that cannot be."""
+    mounts = []
+    for text in definition.container.mounts:
+        mount = parse_volume(_absolute(text, project))
         if mount.target in (WORKSPACE, RUN):
             raise UsageError(f"container.mounts: `{text}`: `{mount.target}` is labbox's own")
+        if mount.kind == "bind" and not os.path.exists(mount.source):
+            raise EngineError(
+                f"container.mounts: `{text}`: `{mount.source}` does not exist", hint=f"make it: mkdir -p {mount.source}"
+            )
         mounts.append(mount._replace(idmapped=mount.kind == "bind" and not mount.read_only))
-    return tuple(mounts)
+    return mounts
 
 
 def _absolute(text: str, project: str) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from labbox.actions.lab.record import LabRecord
 from labbox.definition.values import Definition
 from labbox.engine.embedded.engine import EmbeddedEngine
-from labbox.lock.lab import LabLock
+from labbox.lock.lab import LabLock, LockedImage
 from labbox.lock.lab_file import format_lab_lock
 from labbox.oci.digest import Digest, parse_digest
 from labbox.oci.reference import Reference, parse_reference
@@ -87,6 +87,10 @@ def build_image(
     from labbox.build.lab_wheels import WheelSource  # noqa: PLC0415
     from labbox.packages.debian.archive import open_archive  # noqa: PLC0415
 
+    if isinstance(lock.system, LockedImage):
+        from labbox.actions.pull_system import provide_system_image  # noqa: PLC0415
+
+        provide_system_image(engine, lock.system, environment)
     with open_archive(engine.settings.cache_dir, environment, read_config(engine.settings)) as archive:
         return build_lab(
             LabPlan(

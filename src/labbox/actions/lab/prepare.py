@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+from labbox.actions.lab.container import check_container
 from labbox.actions.lab.image import LabImage, provide_image
 from labbox.actions.lab.record import LabFolder, LabRecord
 from labbox.actions.lock_lab import LockRequest, update_lock
@@ -49,6 +50,7 @@ def prepare_lab(
     definition = read_definition(project)
     if given_name:
         definition = replace(definition, name=make_lab_name(given_name))
+    check_container(engine, definition, project, known)
     lock_request = LockRequest(project=project, definition=definition, frozen=request.frozen)
     update = update_lock(engine, lock_request, environment, report)
     plan = plan_services(definition, update.lock)
@@ -59,5 +61,12 @@ def prepare_lab(
         plan=plan,
         image=image,
         record=replace(known, folder=project, name=definition.name, given_name=given_name, **image.facts()),
-        notes=(*definition.notes, *update.notes, *image.notes),
+        notes=(*definition.notes, *_absent_services(definition), *update.notes, *image.notes),
     )
+
+
+def _absent_services(definition: Definition) -> list[str]:
+    wanted = {"ssh": definition.services.ssh, "desktop": definition.services.desktop}
+    return [
+        f"this version serves no {name}: `services.{name}` is passed over" for name, is_on in wanted.items() if is_on
+    ]

@@ -122,8 +122,8 @@ def lab_folder(settings: Settings, project: str) -> LabFolder:
     return LabFolder(path=os.path.join(settings.data_dir, "labs", key))
 
 
-def find_lab(settings: Settings, start: str) -> tuple[LabFolder, LabRecord]:
-    """The lab of a folder or of the nearest one above it that has a lab; NotFoundError when there is none."""
+def find_lab(settings: Settings, start: str, *, upwards: bool = True) -> tuple[LabFolder, LabRecord]:
+    """The lab of a folder or (`upwards`) of the nearest one above it that has a lab; NotFoundError for none."""
     project = os.path.realpath(start)
     while True:
         lab = lab_folder(settings, project)
@@ -131,7 +131,7 @@ def find_lab(settings: Settings, start: str) -> tuple[LabFolder, LabRecord]:
         if record is not None:
             return lab, record
         parent = os.path.dirname(project)
-        if parent == project:
+        if parent == project or not upwards:
             raise NotFoundError(f"no lab in `{os.path.abspath(start)}`", hint="start one there with `labbox up`")
         project = parent
 
