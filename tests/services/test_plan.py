@@ -107,7 +107,7 @@ def test_a_python_2_lab_has_its_kernel_and_no_other() -> None:
     made = plan(lock=Lock(interpreter=PYTHON_2))
 
     kernel = document(made, f"{KERNELS}/python2/kernel.json")
-    assert kernel["display_name"] == "Python 2.7 (deck)"
+    assert kernel["display_name"] == "Python 2.7"
     assert f"{KERNELS}/.wh..wh..opq" in made.files
     assert made.environment["PIP_PREFIX"] == "/opt/env"
     settings = document(made, "/opt/labbox/etc/jupyter/jupyter_server_config.json")

@@ -12,13 +12,24 @@ def fill_when_empty(source: int, volume: str) -> None:
     lock, target = os.open(os.path.dirname(volume), flags), os.open(volume, flags)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if os.listdir(target):
+        if os.listdir(target) or _is_bare(source):
             return
         _copy_attributes(source, target)
         _copy_entries(source, target)
     finally:
         os.close(target)
         os.close(lock)
+
+
+def _is_bare(folder: int) -> bool:
+    """True for an empty folder as a missing mount point is made: the image has nothing to say about the place."""
+    status = os.fstat(folder)
+    ordinary = (status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode)) == (0, 0, 0o755)
+    return (
+        ordinary
+        and not os.listdir(folder)
+        and not any(name.startswith("user.labbox.") for name in os.listxattr(folder))
+    )
 
 
 def _copy_entries(source: int, target: int) -> None:
