@@ -8,7 +8,19 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import FrameType
 
 from benchmarks.figures import Figure
-from benchmarks.measurements import compute, labs, many, memory, ports, start, system, training, wheels
+from benchmarks.measurements import (
+    archives,
+    compute,
+    labs,
+    many,
+    memory,
+    ports,
+    registry,
+    start,
+    system,
+    training,
+    wheels,
+)
 from benchmarks.table import render_json, render_table
 from benchmarks.workbench import Workbench, open_workbench, read_conditions
 
@@ -20,6 +32,8 @@ MEASUREMENTS: dict[str, Callable[[Workbench], Iterator[Figure]]] = {
     "compute": compute.measure,
     "system": system.measure,
     "wheels": wheels.measure,
+    "archives": archives.measure,
+    "registry": registry.measure,
     "labs": labs.measure,
     "training": training.measure,
 }

@@ -48,6 +48,7 @@ def running_docker(folder: str, *, in_host_network: bool = False) -> Iterator[En
         yield engine
     finally:
         _end(engine, daemon)
+        _unmount_networks(os.path.join(place["exec"], "netns"))
 
 
 def _wait_for(engine: Engine, daemon: "subprocess.Popen[bytes]", log: str) -> None:
@@ -77,3 +78,9 @@ def _end(engine: Engine, daemon: "subprocess.Popen[bytes]") -> None:
     except subprocess.TimeoutExpired:
         daemon.kill()
         daemon.wait()
+
+
+def _unmount_networks(folder: str) -> None:
+    """A network that containers shared with the host stays mounted when the engine ends."""
+    for name in os.listdir(folder) if os.path.isdir(folder) else ():
+        subprocess.run(["umount", os.path.join(folder, name)], check=False, stderr=subprocess.DEVNULL)

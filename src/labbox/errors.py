@@ -11,6 +11,7 @@ LabboxError
 ├── StoreError                  the image store cannot be read or written
 │   ├── ArchiveError            an archive is malformed or hostile
 │   └── DigestMismatchError     content is not what its digest promises
+├── RegistryError               a registry refuses, fails or cannot be reached
 └── PackageError                a package archive cannot serve what was asked
     ├── DownloadError           a file could not be fetched
     ├── SignatureError          an index is not signed by a trusted key
@@ -79,6 +80,10 @@ class ArchiveError(StoreError):
 
 class DigestMismatchError(StoreError):
     """Content is not what its digest promises."""
+
+
+class RegistryError(LabboxError):
+    """A registry refuses, fails, or cannot be reached."""
 
 
 class PackageError(LabboxError):

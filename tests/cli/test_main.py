@@ -50,7 +50,6 @@ def test_a_mistake_is_told_in_dockers_words_with_the_nearest_thing(
 @pytest.mark.parametrize(
     ("line", "start", "hint", "code"),
     [
-        ("pull x", "labbox has no command `pull`", "labbox bootstrap", 1),
         ("container pause x", "labbox has no command `pause`", "labbox stop", 1),
         ("run --blkio-weight 5 x", "labbox has no --blkio-weight", "--memory", 125),
         ("run -c 5 x", "labbox has no -c", "--cpus", 125),

@@ -221,7 +221,14 @@ def test_a_broken_file_names_the_place() -> None:
 
 @pytest.mark.parametrize(
     ("text", "name"),
-    [("My Lab!", "my-lab"), ("Größe", "grosse"), ("実験", "lab"), (".hidden", "hidden"), ("a" * 99, "a" * 63)],
+    [
+        ("My Lab!", "my-lab"),
+        ("Größe", "grosse"),
+        ("実験", "lab-8d2062"),
+        ("q", "lab-q"),
+        (".hidden", "hidden"),
+        ("a" * 99, "a" * 63),
+    ],
 )
 def test_a_folders_name_becomes_a_labs_name(text: str, name: str) -> None:
     assert read("", text).name == name

@@ -14,7 +14,7 @@ from harness.waiting import wait_until
 from harness.websocket import WebSocket
 
 _FLAGS = (
-    "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
+    "--headless=new", "--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--disable-dev-shm-usage", "--no-first-run",
     "--no-proxy-server", "--disable-background-networking", "--disable-component-update", "--hide-scrollbars",
     "--lang=en-US", "--remote-debugging-port=0", "--window-size=1280,800",
 )  # fmt: skip
@@ -31,7 +31,15 @@ class Browser:
 
     def __init__(self) -> None:
         self._folder = tempfile.mkdtemp(prefix="lbt-browser-", dir="/tmp")
-        command = ["chromium", *_FLAGS, f"--user-data-dir={self._folder}", "about:blank"]
+        command = [
+            "setpriv",
+            "--pdeathsig",
+            "TERM",
+            "chromium",
+            *_FLAGS,
+            f"--user-data-dir={self._folder}",
+            "about:blank",
+        ]
         environment = {**os.environ, "HOME": self._folder}
         with open(f"{self._folder}/log", "wb") as log:
             self._process = subprocess.Popen(
@@ -45,6 +53,7 @@ class Browser:
             with _DIRECT.open(f"http://127.0.0.1:{port}/json/list", timeout=20) as answer:
                 page = next(entry for entry in json.load(answer) if entry["type"] == "page")
             self._channel = WebSocket(page["webSocketDebuggerUrl"])
+            self._call("Emulation.setDeviceMetricsOverride", width=1280, height=800, deviceScaleFactor=1, mobile=False)
         except BaseException:
             self._end()
             raise

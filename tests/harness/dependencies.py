@@ -8,7 +8,6 @@ import tomllib
 from packaging.requirements import Requirement
 
 _PROJECT = os.path.join(os.path.dirname(__file__), "../../pyproject.toml")
-_COMPILED = "__pycache__"
 
 
 def copy_dependencies(folder: str) -> None:
@@ -21,9 +20,8 @@ def copy_dependencies(folder: str) -> None:
 
 def _copy_distribution(distribution: importlib.metadata.Distribution, folder: str) -> None:
     for file in distribution.files or ():
-        if _COMPILED in file.parts:
-            continue
         inside = [part for part in file.parts if part != ".."]  # programs are at ../../../bin
         target = os.path.join(folder, *inside)
         os.makedirs(os.path.dirname(target), exist_ok=True)
-        shutil.copy(str(file.locate()), target)
+        if os.path.exists(file.locate()):  # RECORD may list compiled files that nobody has made
+            shutil.copy2(str(file.locate()), target)

@@ -83,10 +83,27 @@ class Kernel:
             assert kind != "error", "\n".join(content["traceback"])
             if kind == "stream":
                 text += content["text"]
-            elif kind in ("display_data", "execute_result"):
+            elif kind in ("display_data", "update_display_data", "execute_result"):
                 data.append(content["data"])
             elif kind == "status" and content["execution_state"] == "idle":
                 return Answer(text, tuple(data))
+
+
+def with_answers(notebook: Any, answers: list[Answer]) -> Any:
+    """A notebook's document with what its code cells gave, as the pages of Jupyter save it."""
+    left = list(answers)
+    cells = []
+    for number, cell in enumerate(notebook["cells"]):
+        if cell["cell_type"] == "code":
+            cells.append({**cell, "execution_count": number, "outputs": _outputs(left.pop(0))})
+        else:
+            cells.append(cell)
+    return {**notebook, "cells": cells}
+
+
+def _outputs(answer: Answer) -> list[dict[str, Any]]:
+    streams = [{"output_type": "stream", "name": "stdout", "text": answer.text}] if answer.text else []
+    return [*streams, *({"output_type": "display_data", "data": data, "metadata": {}} for data in answer.data)]
 
 
 def code_cells(notebook: Any) -> list[str]:

@@ -37,7 +37,7 @@ class Project:
         if definition:
             self.write("labbox.toml", definition)
 
-    def __call__(self, *arguments: str, **keywords: Any) -> "subprocess.CompletedProcess[str]":
+    def __call__(self, *arguments: str, **keywords: Any) -> subprocess.CompletedProcess[str]:
         """Run `labbox ARGUMENTS...` here; what it printed is text."""
         return self.lab(*arguments, **{"cwd": self.folder, "timeout": _SECONDS, **keywords})
 
@@ -55,7 +55,7 @@ class Project:
         document: dict[str, Any] = json.loads(self("status", "--json").stdout)
         return document
 
-    def spawn(self, *arguments: str, **popen: Any) -> "subprocess.Popen[bytes]":
+    def spawn(self, *arguments: str, **popen: Any) -> subprocess.Popen[bytes]:
         """Start `labbox ARGUMENTS...` here and go on."""
         return self.lab.spawn(*arguments, **{"cwd": self.folder, **popen})
 

@@ -1,5 +1,6 @@
 """The folder of one test session: a readable copy of labbox, the tiny image, and a laboratory per mode."""
 
+import compileall
 import os
 import re
 import shutil
@@ -38,9 +39,10 @@ class Workplace:
         shutil.copytree(
             os.path.dirname(labbox.__file__),
             os.path.join(self._source, "labbox"),
-            ignore=shutil.ignore_patterns("__pycache__", ".*_cache"),
+            ignore=shutil.ignore_patterns(".*_cache"),
         )
         copy_dependencies(self._source)
+        compileall.compile_dir(self._source, quiet=2)  # ordinary users could not keep what they compile
         self.archive = os.path.join(self.folder, "tiny.tar")
         with open(self.archive, "wb") as file:
             write_tiny_image(file)

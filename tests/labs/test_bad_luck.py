@@ -8,6 +8,7 @@ import subprocess
 import pytest
 
 from harness.laboratory import Lab
+from harness.modes import only_subuid
 from harness.project import SMALL, Project, fetch, service
 from harness.waiting import wait_until
 from harness.workplace import Workplace
@@ -17,21 +18,15 @@ pytestmark = pytest.mark.timeout(200)
 
 # Where `up` of a new lab is cut off, in this order: the lines it prints when a stage begins.
 STAGES = (
-    b"reading Debian's index",
     b"choosing Python packages",
-    b"downloading the system",
     b"unpacking the system",
     b"configuring the system",
-    b"writing the system",
-    b"downloading wheels",
     b"compiling Python code",
     b"starting services",
 )
 
 
-@pytest.mark.parametrize(
-    ("mode", "cut"), [("root", signal.SIGINT), ("subuid", signal.SIGKILL), ("single", signal.SIGINT)]
-)
+@pytest.mark.parametrize(("mode", "cut"), [("root", signal.SIGINT), ("subuid", signal.SIGKILL)])
 def test_an_up_that_is_cut_off_anywhere_goes_on_the_next_time(
     mode: str, cut: signal.Signals, workplace: Workplace
 ) -> None:
@@ -43,7 +38,7 @@ def test_an_up_that_is_cut_off_anywhere_goes_on_the_next_time(
     project = Project(lab)
     try:
         seen = [stage for stage in STAGES if _cut_off_at(project, stage, cut)]
-        assert len(seen) >= 6, seen
+        assert seen == list(STAGES)
         document = project.up()
         assert "labbox.toml" in fetch(service(document)["url"])
         assert project.up()["change"] == "none"
@@ -85,6 +80,7 @@ def _stages_left(project: Project) -> list[int]:
     return list(project.lab.processes())
 
 
+@only_subuid
 def test_a_container_removed_by_hand_is_made_again(project: Project) -> None:
     first = project.up()
     project.output("rm", "-f", project.name)
@@ -96,6 +92,7 @@ def test_a_container_removed_by_hand_is_made_again(project: Project) -> None:
     assert service(second)["url"] == service(first)["url"]
 
 
+@only_subuid
 def test_an_image_removed_by_hand_is_made_again(project: Project) -> None:
     first = project.up()
     project.output("down")
@@ -107,6 +104,7 @@ def test_an_image_removed_by_hand_is_made_again(project: Project) -> None:
     assert "labbox.toml" in fetch(service(second)["url"])
 
 
+@only_subuid
 def test_a_moved_folder_gets_its_lab_again(project: Project, lab: Lab) -> None:
     project.up()
     os.rename(project.folder, f"{project.folder}-elsewhere")
@@ -114,11 +112,13 @@ def test_a_moved_folder_gets_its_lab_again(project: Project, lab: Lab) -> None:
 
     document = moved.up("--name", project.name)
 
+    assert document["change"] == "created"
     assert document["folder"] == moved.folder
     assert "labbox.toml" in fetch(service(document)["url"])
     assert moved.output("exec", "ls") == "labbox.lock\nlabbox.toml"
 
 
+@only_subuid
 def test_two_labs_of_one_name_are_refused_with_a_way_out(lab: Lab) -> None:
     one = Project(lab, "one")
     two = Project(lab, "two")
@@ -133,6 +133,7 @@ def test_two_labs_of_one_name_are_refused_with_a_way_out(lab: Lab) -> None:
     assert two.up("--name", "other")["name"] == "other"
 
 
+@only_subuid
 def test_a_strangers_container_of_the_name_is_left_alone(project: Project, lab: Lab) -> None:
     lab.output("create", "--name", project.name, "tiny", "true")
 
@@ -143,18 +144,20 @@ def test_a_strangers_container_of_the_name_is_left_alone(project: Project, lab: 
     assert lab.status(project.name) == "created"
 
 
+@only_subuid
 def test_a_faulty_definition_is_told_and_the_running_lab_stays(project: Project) -> None:
     project.up()
     project.write("labbox.toml", SMALL + "\n[container]\nmemory = true\ncpu = 1\n")
 
     refused = project("up")
 
-    assert refused.returncode == 1
+    assert refused.returncode == 125
     assert "container.memory" in refused.stderr
     assert "container.cpu" in refused.stderr
     assert service(project.status())["state"] == "ready"
 
 
+@only_subuid
 def test_a_missing_folder_is_told(project: Project) -> None:
     shutil.rmtree(project.folder)
 
@@ -164,6 +167,7 @@ def test_a_missing_folder_is_told(project: Project) -> None:
     assert f"`{project.folder}`" in refused.stderr
 
 
+@only_subuid
 def test_a_package_that_does_not_exist_leaves_the_lock_as_it_was(project: Project) -> None:
     project.up()
     lock = project.read("labbox.lock")
@@ -177,6 +181,7 @@ def test_a_package_that_does_not_exist_leaves_the_lock_as_it_was(project: Projec
     assert service(project.status())["state"] == "ready"
 
 
+@only_subuid
 def test_a_full_pipe_behind_up_ends_it_quietly(project: Project) -> None:
     done = subprocess.run(
         ["sh", "-c", 'exec "$@" | true', "sh", *project.lab.command("up")],

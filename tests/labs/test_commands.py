@@ -6,6 +6,7 @@ import signal
 import pytest
 
 from harness.laboratory import Lab
+from harness.modes import many_ids, only_subuid
 from harness.project import SMALL, Project, fetch, service
 from harness.waiting import wait_until
 
@@ -33,6 +34,7 @@ def test_down_removes_the_container_and_keeps_lock_image_and_volumes(project: Pr
     assert service(again)["url"] == service(first)["url"]
 
 
+@only_subuid
 def test_down_without_a_lab_says_so_and_down_twice_is_fine(project: Project) -> None:
     none = project("down")
     assert none.returncode == 1
@@ -64,6 +66,7 @@ def test_status_tells_state_services_and_links(project: Project) -> None:
     assert project.status()["status"] == "down"
 
 
+@only_subuid
 def test_logs_shows_one_service_or_all(project: Project) -> None:
     project.write("labbox.toml", SMALL + SECOND)
     project.up()
@@ -75,6 +78,7 @@ def test_logs_shows_one_service_or_all(project: Project) -> None:
     assert project("logs", "nothing").returncode == 1
 
 
+@only_subuid
 def test_logs_follows_until_ctrl_c(project: Project) -> None:
     url = service(project.up())["url"]
     follower = project.spawn("logs", "-f", "web")
@@ -102,6 +106,7 @@ def test_restart_restarts_a_service_or_the_whole_lab(project: Project) -> None:
     assert "labbox.toml" in fetch(service(project.status())["url"])
 
 
+@only_subuid
 def test_exec_needs_no_container_in_a_lab_and_gives_the_exit_code(project: Project) -> None:
     project.up()
 
@@ -117,6 +122,12 @@ def test_shell_starts_in_the_folder_one_is_in(project: Project) -> None:
     assert project.output("shell", "pwd", cwd=f"{project.folder}/deep/inside") == "/workspace/deep/inside"
     assert project.output("shell", "pwd") == "/workspace"
     assert project("shell", "sh", "-c", "exit 9").returncode == 9
+
+
+@many_ids
+def test_shell_may_be_that_of_root(project: Project) -> None:
+    project.up()
+
     assert project.output("shell", "-u", "root", "id", "-un") == "root"
 
 
@@ -132,6 +143,7 @@ def test_shell_is_a_login_shell_on_a_terminal(project: Project) -> None:
         assert terminal.is_as_before()
 
 
+@only_subuid
 def test_commands_that_need_a_running_lab_say_how_to_start_it(project: Project) -> None:
     project.up()
     project.output("down")
@@ -142,6 +154,7 @@ def test_commands_that_need_a_running_lab_say_how_to_start_it(project: Project) 
         assert f"labbox up {project.folder}" in done.stderr
 
 
+@only_subuid
 def test_open_prints_the_link(project: Project) -> None:
     link = service(project.up())["url"]
 
@@ -152,6 +165,7 @@ def test_open_prints_the_link(project: Project) -> None:
     assert "it has web" in unknown.stderr
 
 
+@only_subuid
 def test_a_service_that_dies_is_started_again(project: Project) -> None:
     url = service(project.up())["url"]
 
@@ -162,6 +176,7 @@ def test_a_service_that_dies_is_started_again(project: Project) -> None:
     assert "labbox.toml" in fetch(url)
 
 
+@only_subuid
 def test_a_service_that_cannot_start_ends_up_with_the_end_of_its_log(lab: Lab) -> None:
     project = Project(lab, definition=SMALL + '\n[services.broken]\ncommand = "echo no such thing >&2; exit 3"\n')
 

@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from harness.laboratory import Lab
-from harness.modes import only_root
+from harness.modes import many_ids, only_root, only_subuid
 from harness.project import SMALL, Project, fetch, service
 from labbox.certificates import host_ca_bundle
 
@@ -29,6 +29,7 @@ def test_up_prints_links_that_answer(project: Project) -> None:
     assert os.stat(f"{project.folder}/labbox.lock").st_uid == project.lab.person.uid
 
 
+@only_subuid
 def test_a_second_up_changes_nothing(project: Project) -> None:
     first = project.up()
     lock = project.read("labbox.lock")
@@ -79,6 +80,7 @@ def test_a_package_more_makes_a_new_image_and_can_be_imported(project: Project) 
     assert project.output("exec", "python", "-c", "import six, toolz; print(toolz.first([2]))") == "2"
 
 
+@only_subuid
 def test_recreate_makes_the_container_anew(project: Project) -> None:
     first = project.up()
 
@@ -89,6 +91,7 @@ def test_recreate_makes_the_container_anew(project: Project) -> None:
     assert second["image_id"] == first["image_id"]
 
 
+@only_subuid
 def test_build_makes_the_same_image_again(project: Project) -> None:
     first = project.up()
 
@@ -101,6 +104,7 @@ def test_build_makes_the_same_image_again(project: Project) -> None:
     )
 
 
+@only_subuid
 def test_a_frozen_lock_that_is_out_of_date_is_refused(project: Project) -> None:
     missing = project("up", "--frozen")
     assert missing.returncode == 1
@@ -118,6 +122,7 @@ def test_a_frozen_lock_that_is_out_of_date_is_refused(project: Project) -> None:
     assert project.up("--frozen")["change"] == "created"
 
 
+@only_subuid
 def test_a_lab_may_have_another_name(project: Project) -> None:
     document = project.up("--name", "another")
 
@@ -125,6 +130,7 @@ def test_a_lab_may_have_another_name(project: Project) -> None:
     assert project.output("exec", "hostname") == "another"
 
 
+@only_subuid
 def test_a_detached_up_does_not_wait_for_the_services(project: Project) -> None:
     project.up()
     project.output("down")
@@ -137,6 +143,7 @@ def test_a_detached_up_does_not_wait_for_the_services(project: Project) -> None:
     assert project.lab.status(project.name) == "running"
 
 
+@only_subuid
 def test_a_quiet_up_prints_links_only(project: Project) -> None:
     done = project("up", "-q")
 
@@ -144,6 +151,7 @@ def test_a_quiet_up_prints_links_only(project: Project) -> None:
     assert done.stdout.startswith("web")
 
 
+@only_subuid
 def test_up_works_from_another_folder(project: Project) -> None:
     done = project("up", "--json", project.folder, cwd="/")
 
@@ -152,6 +160,7 @@ def test_up_works_from_another_folder(project: Project) -> None:
     assert service(project.status())["state"] == "ready"
 
 
+@only_subuid
 def test_two_ups_at_once_make_one_container(project: Project) -> None:
     both = [project.spawn("up", "--json") for _ in range(2)]
     ends = [(process.communicate(timeout=100), process.returncode) for process in both]
@@ -164,6 +173,7 @@ def test_two_ups_at_once_make_one_container(project: Project) -> None:
     assert len(project.lab.output("ps", "-aq").splitlines()) == 1
 
 
+@only_subuid
 def test_a_taken_port_is_passed_over_and_the_next_one_is_kept(lab: Lab) -> None:
     project = Project(lab, definition=SMALL.replace("8000", "18473"))
     with socket.create_server(("127.0.0.1", 18473)):
@@ -175,6 +185,7 @@ def test_a_taken_port_is_passed_over_and_the_next_one_is_kept(lab: Lab) -> None:
     assert "labbox.toml" in fetch("http://127.0.0.1:18474/")
 
 
+@only_subuid
 def test_two_labs_get_different_ports(lab: Lab) -> None:
     one, other = Project(lab, "one"), Project(lab, "other")
 
@@ -190,11 +201,22 @@ def test_two_labs_get_different_ports(lab: Lab) -> None:
 def test_files_made_inside_belong_to_the_user_outside(project: Project) -> None:
     project.up()
 
-    project.output("exec", "sh", "-c", "id -un; mkdir folder; touch folder/file; sudo touch by-root")
+    project.output("exec", "sh", "-c", "mkdir folder; touch folder/file")
 
     made = [os.stat(f"{project.folder}/{name}").st_uid for name in ("folder", "folder/file")]
     assert made == [project.lab.person.uid] * 2
     assert project.output("exec", "stat", "-c", "%U", "labbox.toml") == "developer"
+
+
+@many_ids
+def test_developer_may_become_root_and_leave_nothing_that_the_user_cannot_remove(project: Project) -> None:
+    project.up()
+
+    project.output("exec", "sudo", "touch", "by-root")
+
+    assert project.output("exec", "stat", "-c", "%U", "by-root") == "root"
+    project.output("exec", "rm", "by-root")
+    assert not os.path.exists(f"{project.folder}/by-root")
 
 
 @only_root

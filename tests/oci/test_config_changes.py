@@ -70,7 +70,7 @@ def test_lines_build_on_each_other() -> None:
         ('ENV A="open', "a double quote is not closed"),
         ("ENV A='open", "a single quote is not closed"),
         ("ENV A=${B", "a brace is not closed"),
-        ("ENV A=${B?x}", "is not supported"),
+        ("ENV A=${B?x}", "B: x"),
         ("EXPOSE x", "invalid containerPort: x"),
         ("EXPOSE 70000", "invalid containerPort"),
         ("EXPOSE 80/icmp", "invalid containerPort"),

@@ -151,6 +151,16 @@ def test_a_pulled_manifest_keeps_its_digest(images: ImageStore, layers: LayerSto
     assert images.resolve(f"b@{sha256(data)}").names == ("docker.io/library/b:latest",)
 
 
+def test_an_image_with_two_manifests_is_gone_when_both_have_lost_their_names(
+    images: ImageStore, layers: LayerStore
+) -> None:
+    made = make_image(layers, images, "a")
+    data = json.dumps(json.loads(images.blobs.read(made.manifest_digest)), indent=3).encode()
+    images.add_manifest(data, [parse_reference("b")])
+    assert images.untag(parse_reference("a")).deleted is None
+    assert images.untag(parse_reference("b")).deleted == made.id
+
+
 def test_a_manifest_without_its_config_is_refused(images: ImageStore, layers: LayerStore) -> None:
     made = make_image(layers, images, "a")
     data = images.blobs.read(made.manifest_digest)

@@ -13,7 +13,15 @@ NOTHING = Garbage((), 0, (), 0, ())
 
 def collect_unused(engine: EmbeddedEngine) -> Garbage:
     """Remove blobs and layers that neither a name nor a container needs; nothing while an image is being made."""
+    return _collect(engine, is_dry_run=False)
 
+
+def find_unused(engine: EmbeddedEngine) -> Garbage:
+    """What `collect_unused` would remove."""
+    return _collect(engine, is_dry_run=True)
+
+
+def _collect(engine: EmbeddedEngine, *, is_dry_run: bool) -> Garbage:
     def images() -> list[Digest]:
         return [parse_digest(container.spec.image_id) for container in engine.list()]
 
@@ -25,6 +33,7 @@ def collect_unused(engine: EmbeddedEngine) -> Garbage:
 
     stores = every_layer_store(engine)
     try:
-        return collect_garbage(ImageStore(engine.settings.store_dir), stores, images, pinned_layers=layers)
+        store = ImageStore(engine.settings.store_dir)
+        return collect_garbage(store, stores, images, pinned_layers=layers, is_dry_run=is_dry_run)
     except ConflictError:
         return NOTHING

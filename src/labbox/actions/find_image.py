@@ -1,8 +1,8 @@
-"""The image that a container is to be made of: found here, or assembled from the Debian archive, or refused clearly."""
+"""The image that a container is to be made of: found here, assembled from the Debian archive, or pulled."""
 
-from labbox.errors import EngineError, NotFoundError, UsageError
+from labbox.errors import NotFoundError, UsageError
 from labbox.lightweight_typing import Callable
-from labbox.oci.reference import parse_reference
+from labbox.oci.reference import Reference, parse_reference
 from labbox.settings import Settings
 from labbox.store.images import ImageStore, StoredImage
 
@@ -11,10 +11,14 @@ _RELEASES = frozenset({"11", "12", "13", "bullseye", "bookworm", "trixie", "late
 
 # assembles a Debian release under a name: given the release (`debian:13`) and the name it is to have
 Assemble = Callable[[str, str], None]
+# pulls an image
+Pull = Callable[[Reference], StoredImage]
 
 
-def find_image(settings: Settings, name: str, *, pull: str, assemble: Assemble) -> StoredImage:
-    """The image of this name; when it is missing and may be got, `assemble` makes it first.
+def find_image(settings: Settings, name: str, *, pull: str, assemble: Assemble, fetch: Pull) -> StoredImage:
+    """The image of this name; when it is missing and may be got, `assemble` makes it or `fetch` pulls it first.
+
+    A Debian release is assembled, not pulled.
 
     Raises UsageError for what can be no name, NotFoundError when the image is not here and cannot be got.
     """
@@ -22,16 +26,13 @@ def find_image(settings: Settings, name: str, *, pull: str, assemble: Assemble) 
         raise UsageError(f'invalid pull option: \'{pull}\': must be one of "always", "missing" or "never"')
     store = ImageStore(settings.store_dir)
     image = store.find(name)
-    if image is not None and (pull != "always" or debian_release(name) is None):
+    if image is not None and pull != "always":
         return image
     if pull == "never":
         raise NotFoundError(f"No such image: {familiar_name(name)}", hint="see `labbox images` for what is here")
     release = debian_release(name)
     if release is None:
-        raise EngineError(
-            "registries are not reachable by this version of labbox",
-            hint="import a root file system (labbox import) or assemble a Debian system (labbox bootstrap debian:13)",
-        )
+        return fetch(parse_reference(name).with_default_tag())
     assemble(release, name)
     return store.resolve(name)
 

@@ -3,9 +3,11 @@
 import os
 from typing import Any
 
+from labbox.actions.image_layers import every_layer_store
 from labbox.engine.embedded.engine import EmbeddedEngine
 from labbox.oci.config import Healthcheck, ImageConfig
 from labbox.oci.reference import parse_reference
+from labbox.store.image_sizes import layer_sizes
 from labbox.store.images import ImageStore, StoredImage
 
 _Document = dict[str, Any]
@@ -14,7 +16,7 @@ _Document = dict[str, Any]
 def inspect_image(engine: EmbeddedEngine, image: StoredImage) -> _Document:
     """The image as docker describes it."""
     store = ImageStore(engine.settings.store_dir)
-    manifest = store.manifest(image)
+    measures = [layers.measure for layers in every_layer_store(engine)]
     config = image.config
     references = [parse_reference(name) for name in image.names]
     repositories = dict.fromkeys(reference.familiar_repository for reference in references)
@@ -30,7 +32,7 @@ def inspect_image(engine: EmbeddedEngine, image: StoredImage) -> _Document:
         "Architecture": config.platform.architecture,
         "Variant": config.platform.variant,
         "Os": config.platform.os,
-        "Size": sum(layer.size_bytes for layer in manifest.layers),
+        "Size": sum(layer.size_bytes for layer in layer_sizes(store, image, measures)),
         "GraphDriver": {"Name": "overlay", "Data": _graph(engine, image)},
         "RootFS": {"Type": "layers", "Layers": [str(diff_id) for diff_id in image.diff_ids]},
         "History": [entry._asdict() for entry in config.history],

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Generic, Self, TypeVar
 
 from labbox.errors import EngineError, LabboxError
-from labbox.linux.process import PR_SET_PDEATHSIG, prctl
+from labbox.linux.process import PR_SET_PDEATHSIG, fork, prctl
 
 # Called with a stage's name, how much of it is done, and how much there is.
 Report = Callable[[str, int, int], None]
@@ -33,7 +33,7 @@ class Child(Generic[_Result]):
         self._what = what
         self._reader, writer = os.pipe2(os.O_CLOEXEC)
         parent = os.getpid()
-        self._pid = os.fork()
+        self._pid = fork()
         if self._pid == 0:
             os.close(self._reader)
             _live(function, writer, parent)

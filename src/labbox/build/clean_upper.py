@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from labbox.files import remove_tree
 from labbox.store.diff import compare_layers
-from labbox.store.ownership import OVERLAY_OPAQUE_XATTR, Ownership
+from labbox.store.ownership import OVERLAY_OPAQUE_XATTR, Ownership, SideTable
 from labbox.store.pack import Selection, pack_tree
 from labbox.store.stack import StackedLayer
 from labbox.store.tar_writer import PackedTree
@@ -18,14 +18,25 @@ from labbox.store.tar_writer import PackedTree
 _PASSING_MARKS = frozenset({"user.overlay.impure", "user.overlay.origin", "user.overlay.upper"})
 
 
-def make_layer_of_upper(upper: str, lowers: Sequence[StackedLayer], *, ownership: Ownership, epoch: int) -> PackedTree:
+def make_layer_of_upper(
+    upper: str,
+    lowers: Sequence[StackedLayer],
+    *,
+    ownership: Ownership,
+    epoch: int,
+    side_table: SideTable | None = None,
+    placeholders: frozenset[bytes] = frozenset(),
+) -> PackedTree:
     """Remove from `upper` what is no change against `lowers` (topmost first), clamp times, and pack the rest.
 
-    The overlay is not mounted any more, and the caller is the root of its files.
+    The overlay is not mounted any more, and the caller is the root of its files. Empty files at `placeholders` are
+    no change: places that something was mounted on.
     """
-    selection = compare_layers(StackedLayer(upper), lowers, mode=ownership, newest=epoch).selection
+    table = side_table or {}
+    layer = StackedLayer(upper, table)
+    selection = compare_layers(layer, lowers, mode=ownership, newest=epoch, placeholders=placeholders).selection
     _prune(upper, b"", selection, epoch * 10**9)
-    return pack_tree(upper, mode=ownership, newest=epoch)
+    return pack_tree(upper, mode=ownership, newest=epoch, side_table=table)
 
 
 def _prune(folder: str, inside: bytes, selection: Selection, newest_ns: int) -> None:

@@ -16,7 +16,6 @@ _CPU_SET = Absent("processors are not pinned", "start the command with `taskset 
 _DEVICES = Absent("device nodes are not passed one by one", "use --gpus for GPUs, or -v for other device nodes")
 _DAEMON = Absent("there is no daemon to talk to", "leave it out")
 _HEALTH = Absent("it runs no health checks", "leave it out; check from outside with `labbox exec`")
-_DOCKERFILE = Absent("this version builds no Dockerfiles", "describe the lab in labbox.toml: labbox init")
 _ISOLATION = Absent(
     "namespaces are always the container's own", "leave it out; only --network can be shared with the host"
 )
@@ -28,9 +27,7 @@ _RUNTIME = Absent("labbox itself is the runtime", "leave it out")
 _WINDOWS = Absent("it belongs to Windows containers", "leave it out")
 
 ABSENT_FLAGS: dict[str, Absent] = {
-    "all-tags": Absent("registries are not reachable by this version"),
     "blkio-weight": _CGROUP_IO,
-    "build-arg": _DOCKERFILE,
     "blkio-weight-device": _CGROUP_IO,
     "c": _CPU,
     "cgroup-parent": Absent("limits live in a cgroup of labbox's choice", "use --memory, --cpus and --pids-limit"),
@@ -93,7 +90,6 @@ ABSENT_FLAGS: dict[str, Absent] = {
     "volume-driver": Absent("volumes are folders of this machine", "leave it out"),
 }
 
-_REGISTRY = Absent("registries are not reachable by this version", "use `labbox import` or `labbox bootstrap`")
 _SWARM = Absent("it runs containers on this machine only")
 
 ABSENT_COMMANDS: dict[str, Absent] = {
@@ -105,28 +101,13 @@ ABSENT_COMMANDS: dict[str, Absent] = {
     "container update": Absent("limits are set when a container is made", "make a new one with `labbox run`"),
     "context": Absent("there is no daemon to choose"),
     "events": Absent("there is no daemon that could tell", "ask with `labbox ps` or wait with `labbox wait`"),
-    "history": Absent("an image shows its layers", "use `labbox image inspect`"),
-    "image build": Absent("this version builds no Dockerfiles", "change a container, then `labbox commit` it"),
-    "image history": Absent("an image shows its layers", "use `labbox image inspect`"),
-    "image load": _REGISTRY,
-    "image pull": _REGISTRY,
-    "image push": _REGISTRY,
-    "image save": Absent("this version writes no image archives", "use `labbox export` for a container's files"),
-    "load": _REGISTRY,
-    "login": _REGISTRY,
-    "logout": _REGISTRY,
     "network": Absent("a container's network is its own, the host's, or none", "use --network host or --network none"),
     "node": _SWARM,
     "pause": Absent("it does not freeze containers", "use `labbox stop` and `labbox start`"),
     "plugin": Absent("it has no plugins"),
-    "pull": _REGISTRY,
-    "push": _REGISTRY,
-    "save": Absent("this version writes no image archives", "use `labbox export` for a container's files"),
-    "search": _REGISTRY,
     "service": _SWARM,
     "stack": _SWARM,
     "swarm": _SWARM,
-    "system df": Absent("it keeps no account of the disk", "use `labbox ps --size` and `labbox images`"),
     "system events": Absent("there is no daemon that could tell", "ask with `labbox ps` or wait with `labbox wait`"),
     "unpause": Absent("it does not freeze containers", "use `labbox stop` and `labbox start`"),
     "update": Absent("limits are set when a container is made", "make a new one with `labbox run`"),

@@ -4,6 +4,7 @@ from labbox.cli.clock import seconds_since, show_local
 from labbox.cli.humanize import human_duration, human_size
 from labbox.cli.listing import Field, Listing
 from labbox.lightweight_typing import Any, NamedTuple
+from labbox.store.image_sizes import ImageSize
 from labbox.store.images import ImageSummary
 
 NOTHING = "<none>"
@@ -16,6 +17,7 @@ class ImageRow(NamedTuple):
     now: float
     truncated: bool
     users: int
+    size: ImageSize
 
 
 def show_image_id(row: ImageRow) -> str:
@@ -38,7 +40,9 @@ def describe_image(row: ImageRow) -> dict[str, Any]:
         "id": str(image.id),
         "digest": str(image.digest),
         "created": image.created or None,
-        "size_bytes": image.size_bytes,
+        "size_bytes": row.size.size_bytes,
+        "shared_bytes": row.size.shared_bytes,
+        "unique_bytes": row.size.unique_bytes,
         "containers": row.users,
     }
 
@@ -50,11 +54,11 @@ FIELDS: dict[str, Field] = {
     "ID": Field("IMAGE ID", show_image_id),
     "CreatedSince": Field("CREATED", show_created),
     "CreatedAt": Field("CREATED AT", lambda row: show_local(row.image.created) if row.image.created else "N/A"),
-    "Size": Field("SIZE", lambda row: human_size(row.image.size_bytes)),
-    "VirtualSize": Field("SIZE", lambda row: human_size(row.image.size_bytes, digits=4)),
+    "Size": Field("SIZE", lambda row: human_size(row.size.size_bytes)),
+    "VirtualSize": Field("SIZE", lambda row: human_size(row.size.size_bytes, digits=4)),
     "Containers": Field("CONTAINERS", lambda row: str(row.users)),
-    "SharedSize": Field("SHARED SIZE", lambda _: "N/A"),
-    "UniqueSize": Field("UNIQUE SIZE", lambda _: "N/A"),
+    "SharedSize": Field("SHARED SIZE", lambda row: human_size(row.size.shared_bytes, digits=4)),
+    "UniqueSize": Field("UNIQUE SIZE", lambda row: human_size(row.size.unique_bytes, digits=4)),
 }
 LISTING = Listing(FIELDS, "Repository Tag ID CreatedSince Size")
 LISTING_WITH_DIGESTS = Listing(FIELDS, "Repository Tag Digest ID CreatedSince Size")

@@ -12,7 +12,7 @@ import os
 from labbox.errors import UnsupportedError
 from labbox.lightweight_typing import Callable, Literal, NamedTuple, TypeVar
 from labbox.linux import namespaces
-from labbox.linux.process import PR_SET_DUMPABLE, prctl
+from labbox.linux.process import PR_SET_DUMPABLE, fork, prctl
 
 Mode = Literal["root", "subuid", "single"]
 DEVELOPER_ID = 1000
@@ -117,7 +117,7 @@ def run_forked(prepare: Callable[[], None], function: Callable[[], _Result]) -> 
     import pickle  # noqa: PLC0415  (4 ms that starting a container does not need)
 
     reader, writer = os.pipe2(os.O_CLOEXEC)
-    child = os.fork()
+    child = fork()
     if child == 0:
         os.close(reader)
         os._exit(_run_child(prepare, function, writer))
@@ -198,7 +198,7 @@ def _unshare_while_child_maps(identity: Identity) -> None:
     """Only a process outside may write a map of several ranges, through the set-uid helpers."""
     ready_reader, ready_writer = os.pipe2(os.O_CLOEXEC)
     target = os.getpid()
-    child = os.fork()
+    child = fork()
     if child == 0:
         os.close(ready_writer)
         os.read(ready_reader, 1)

@@ -43,6 +43,18 @@ def set_command_line(text: str) -> None:
     ctypes.memmove(start, data.ljust(end - start, b"\0"), end - start)
 
 
+def fork() -> int:
+    """A new process: 0 in it, its number here; a ctrl-c that comes meanwhile is raised afterwards (fork(2)).
+
+    Python runs functions of its own around a fork (os.register_at_fork), and drops what is raised in them.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        return os.fork()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def pidfd_open(pid: int) -> int:
     """A descriptor of a process, readable once it has ended (pidfd_open(2))."""
     return os.pidfd_open(pid)

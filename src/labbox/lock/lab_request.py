@@ -59,6 +59,8 @@ def request_digest(definition: Definition, folder: str) -> str:
         "python": python_request_digest(definition, folder),
         "services": wanted_services(definition).requirements,
     }
+    if definition.system.startswith("./"):
+        document["dockerfile"] = _digest(os.path.join(folder, definition.system))
     return _digest_of(document)
 
 

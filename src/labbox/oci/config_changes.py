@@ -5,11 +5,12 @@ Source: docs.docker.com/reference/cli/docker/container/commit, "--change"; moby 
 
 import json
 import posixpath
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 from labbox.errors import UsageError
 from labbox.oci.config import Healthcheck, ImageConfig
-from labbox.oci.shell_words import expand_word, split_words
+from labbox.oci.shell_words import DEFAULT_ESCAPE, expand_word, split_words
 
 _DEFAULT_SHELL = ("/bin/sh", "-c")
 _NO_TRIGGERS = ("ONBUILD", "FROM", "MAINTAINER")
@@ -24,81 +25,112 @@ _HEALTHCHECK_FLAGS = {
 }
 
 
-def apply_changes(config: ImageConfig, changes: Sequence[str]) -> ImageConfig:
+def apply_changes(
+    config: ImageConfig,
+    changes: Sequence[str],
+    *,
+    arguments: Mapping[str, str] | None = None,
+    escape: str = DEFAULT_ESCAPE,
+    has_cmd: bool = False,
+) -> ImageConfig:
     """The configuration after Dockerfile lines, each one of `CMD ENTRYPOINT ENV EXPOSE HEALTHCHECK LABEL ONBUILD
-    STOPSIGNAL USER VOLUME WORKDIR`; raises UsageError for what cannot be understood.
+    SHELL STOPSIGNAL USER VOLUME WORKDIR`; raises UsageError for what cannot be understood.
+
+    `arguments` are variables (ARG) that the configuration's own hide; `has_cmd`: a CMD line came before these.
     """  # noqa: D205  (one sentence)
-    has_cmd = False
+    scope = _Scope(arguments or {}, escape)
     for change in changes:
-        name, _, rest = change.strip().partition(" ")
+        name, rest = _first_word(change)
         instruction = name.upper()
         if instruction not in _INSTRUCTIONS:
             raise UsageError(f"`{name}` is not a valid change command", hint=f"use one of {' '.join(_INSTRUCTIONS)}")
         if not rest.strip():
             raise UsageError(f"`{instruction}` requires at least one argument")
-        config = _INSTRUCTIONS[instruction](config, rest.strip())
+        config = _INSTRUCTIONS[instruction](config, rest.strip(), scope)
         has_cmd = has_cmd or instruction == "CMD"
         if instruction == "ENTRYPOINT" and not has_cmd:
             config = config._replace(cmd=None)  # the image's own CMD was meant for its own ENTRYPOINT
     return config
 
 
-def _apply_cmd(config: ImageConfig, text: str) -> ImageConfig:
+class _Scope(NamedTuple):
+    """What variables mean besides those of the configuration, and the escape character."""
+
+    arguments: Mapping[str, str]
+    escape: str
+
+    def expand(self, config: ImageConfig, text: str) -> str:
+        return expand_word(text, self._variables(config), escape=self.escape)
+
+    def split(self, config: ImageConfig, text: str) -> list[str]:
+        return split_words(text, self._variables(config), escape=self.escape)
+
+    def _variables(self, config: ImageConfig) -> dict[str, str]:
+        return {**self.arguments, **dict(entry.partition("=")[::2] for entry in config.environment)}
+
+
+def _apply_cmd(config: ImageConfig, text: str, _scope: _Scope) -> ImageConfig:
     return config._replace(cmd=_command(config, text), args_escaped=False)
 
 
-def _apply_entrypoint(config: ImageConfig, text: str) -> ImageConfig:
+def _apply_entrypoint(config: ImageConfig, text: str, _scope: _Scope) -> ImageConfig:
     return config._replace(entrypoint=_command(config, text))
 
 
-def _apply_env(config: ImageConfig, text: str) -> ImageConfig:
-    for name, value in _pairs("ENV", config, text):
+def _apply_env(config: ImageConfig, text: str, scope: _Scope) -> ImageConfig:
+    for name, value in _pairs("ENV", config, text, scope):
         config = config.with_environment(name, value)
     return config
 
 
-def _apply_label(config: ImageConfig, text: str) -> ImageConfig:
-    return config._replace(labels={**config.labels, **dict(_pairs("LABEL", config, text))})
+def _apply_label(config: ImageConfig, text: str, scope: _Scope) -> ImageConfig:
+    return config._replace(labels={**config.labels, **dict(_pairs("LABEL", config, text, scope))})
 
 
-def _apply_expose(config: ImageConfig, text: str) -> ImageConfig:
-    ports = [port for word in split_words(text, _variables(config)) for port in _ports(word)]
+def _apply_expose(config: ImageConfig, text: str, scope: _Scope) -> ImageConfig:
+    ports = [port for word in scope.split(config, text) for part in word.split() for port in _ports(part)]
     return config._replace(exposed_ports=tuple(sorted({*config.exposed_ports, *ports})))
 
 
-def _apply_volume(config: ImageConfig, text: str) -> ImageConfig:
+def _apply_volume(config: ImageConfig, text: str, scope: _Scope) -> ImageConfig:
     paths = _json_list(text)
-    variables = _variables(config)
-    words = [expand_word(path, variables) for path in paths] if paths is not None else split_words(text, variables)
+    words = [scope.expand(config, path) for path in paths] if paths is not None else scope.split(config, text)
     if not all(word.strip() for word in words):
         raise UsageError("VOLUME specified can not be an empty string")
     return config._replace(volumes=tuple(sorted({*config.volumes, *words})))
 
 
-def _apply_user(config: ImageConfig, text: str) -> ImageConfig:
-    return config._replace(user=expand_word(text, _variables(config)))
+def _apply_user(config: ImageConfig, text: str, scope: _Scope) -> ImageConfig:
+    return config._replace(user=scope.expand(config, text))
 
 
-def _apply_working_dir(config: ImageConfig, text: str) -> ImageConfig:
-    path = expand_word(text, _variables(config))
+def _apply_working_dir(config: ImageConfig, text: str, scope: _Scope) -> ImageConfig:
+    path = scope.expand(config, text)
     return config._replace(working_dir=posixpath.normpath(posixpath.join("/", config.working_dir, path)))
 
 
-def _apply_stop_signal(config: ImageConfig, text: str) -> ImageConfig:
-    name = expand_word(text, _variables(config))
+def _apply_shell(config: ImageConfig, text: str, _scope: _Scope) -> ImageConfig:
+    words = _json_list(text)
+    if not words:
+        raise UsageError("SHELL requires the arguments to be in JSON form", hint='write it like ["/bin/sh", "-c"]')
+    return config._replace(shell=tuple(words))
+
+
+def _apply_stop_signal(config: ImageConfig, text: str, scope: _Scope) -> ImageConfig:
+    name = scope.expand(config, text)
     if not name.replace("+", "").replace("-", "").isalnum():
         raise UsageError(f"invalid signal: {name}")
     return config._replace(stop_signal=name)
 
 
-def _apply_on_build(config: ImageConfig, text: str) -> ImageConfig:
+def _apply_on_build(config: ImageConfig, text: str, _scope: _Scope) -> ImageConfig:
     trigger = text.partition(" ")[0].upper()
     if trigger in _NO_TRIGGERS:
         raise UsageError(f"`{trigger}` isn't allowed as an ONBUILD trigger")
     return config._replace(on_build=(*config.on_build, text))
 
 
-def _apply_healthcheck(config: ImageConfig, text: str) -> ImageConfig:
+def _apply_healthcheck(config: ImageConfig, text: str, _scope: _Scope) -> ImageConfig:
     settings: dict[str, int] = {}
     while text.startswith("--"):
         flag, _, text = text.partition(" ")
@@ -117,7 +149,7 @@ def _apply_healthcheck(config: ImageConfig, text: str) -> ImageConfig:
     return config._replace(healthcheck=Healthcheck(test=test, **settings))
 
 
-_INSTRUCTIONS: dict[str, Callable[[ImageConfig, str], ImageConfig]] = {
+_INSTRUCTIONS: dict[str, Callable[[ImageConfig, str, _Scope], ImageConfig]] = {
     "CMD": _apply_cmd,
     "ENTRYPOINT": _apply_entrypoint,
     "ENV": _apply_env,
@@ -125,15 +157,12 @@ _INSTRUCTIONS: dict[str, Callable[[ImageConfig, str], ImageConfig]] = {
     "HEALTHCHECK": _apply_healthcheck,
     "LABEL": _apply_label,
     "ONBUILD": _apply_on_build,
+    "SHELL": _apply_shell,
     "STOPSIGNAL": _apply_stop_signal,
     "USER": _apply_user,
     "VOLUME": _apply_volume,
     "WORKDIR": _apply_working_dir,
 }
-
-
-def _variables(config: ImageConfig) -> dict[str, str]:
-    return dict(entry.partition("=")[::2] for entry in config.environment)
 
 
 def _command(config: ImageConfig, text: str) -> tuple[str, ...]:
@@ -153,16 +182,15 @@ def _json_list(text: str) -> list[str] | None:
     return words if isinstance(words, list) and all(isinstance(word, str) for word in words) else None
 
 
-def _pairs(instruction: str, config: ImageConfig, text: str) -> list[tuple[str, str]]:
+def _pairs(instruction: str, config: ImageConfig, text: str, scope: _Scope) -> list[tuple[str, str]]:
     """`name=value` pairs, or the old form `name value` where the value is the whole rest of the line."""
-    variables = _variables(config)
-    first, _, rest = text.partition(" ")
-    if "=" not in first:
+    if "=" not in _raw_first_word(text, scope.escape):
+        first, rest = _first_word(text)
         if not rest.strip():
             raise UsageError(f"`{instruction}` must have two arguments")
-        return [(expand_word(first, variables), expand_word(rest.strip(), variables))]
+        return [(scope.expand(config, first), scope.expand(config, rest.strip()))]
     pairs = []
-    for word in split_words(text, variables):
+    for word in scope.split(config, text):
         name, equals, value = word.partition("=")
         if not equals:
             raise UsageError(f"can't find `=` in `{word}`: must be of the form name=value")
@@ -170,6 +198,25 @@ def _pairs(instruction: str, config: ImageConfig, text: str) -> list[tuple[str, 
             raise UsageError(f"`{instruction}` names can not be blank")
         pairs.append((name, value))
     return pairs
+
+
+def _first_word(text: str) -> tuple[str, str]:
+    first, rest, *_ = [*text.split(None, 1), "", ""]
+    return first, rest
+
+
+def _raw_first_word(text: str, escape: str) -> str:
+    """The first word as it is written: white space in quotes, or escaped, does not end it."""
+    quote, at = "", 0
+    while at < len(text) and (quote or not text[at].isspace()):
+        if text[at] == escape and quote != "'":
+            at += 1
+        elif quote:
+            quote = "" if text[at] == quote else quote
+        elif text[at] in "'\"":
+            quote = text[at]
+        at += 1
+    return text[:at]
 
 
 def _ports(word: str) -> list[str]:

@@ -17,6 +17,11 @@ def open_decompressed(stream: BinaryIO) -> "Decompressor":
     return Decompressor(stream)
 
 
+def compression_of(stream: BinaryIO) -> str:
+    """`gzip`, `bzip2`, `xz`, `zstd` or `none`, told by a stream's first bytes."""
+    return _detect(_read_start(stream))
+
+
 class Decompressor(io.RawIOBase):
     """Reads plain bytes; several compressed members in a row count as one stream (RFC 1952, section 2.2).
 

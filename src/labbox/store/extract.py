@@ -18,7 +18,8 @@ import hashlib
 import io
 import os
 import stat
-from typing import Any, BinaryIO, NamedTuple, Self
+from collections.abc import Iterator
+from typing import Any, BinaryIO, NamedTuple, Protocol, Self
 
 from labbox.errors import ArchiveError
 from labbox.oci.canonical_tar import OPAQUE_MARKER, WHITEOUT_PREFIX, TarEntry
@@ -74,6 +75,16 @@ def extract_tree(stream: BinaryIO, root: str, *, mode: Ownership) -> dict[bytes,
         return extractor.side_table
 
 
+class EntrySource(Protocol):
+    """Entries one after another; `read` gives the next bytes of the last one's content, nothing at its end."""
+
+    def __iter__(self) -> Iterator[TarEntry]:
+        """The entries."""
+
+    def read(self, count: int, /) -> bytes:
+        """Some of the content."""
+
+
 class LayerExtractor:
     """Makes the entries of one archive in a folder. A later entry of the same name wins."""
 
@@ -96,7 +107,7 @@ class LayerExtractor:
     def __exit__(self, *_: object) -> None:
         self._scope.close()
 
-    def extract(self, reader: TarReader) -> None:
+    def extract(self, reader: EntrySource) -> None:
         """Make every entry."""
         for entry in reader:
             self.entry_count += 1
@@ -123,7 +134,7 @@ class LayerExtractor:
             finally:
                 os.close(descriptor)
 
-    def _extract_entry(self, entry: TarEntry, reader: TarReader) -> None:
+    def _extract_entry(self, entry: TarEntry, reader: EntrySource) -> None:
         path = clean_path(entry.path)
         if not path:
             if entry.kind != "directory":
@@ -147,7 +158,7 @@ class LayerExtractor:
             self.side_table.pop(entry.path, None)
             self._make_other(folder, name, entry, reader)
 
-    def _make_other(self, folder: OpenFolder, name: bytes, entry: TarEntry, reader: TarReader) -> None:
+    def _make_other(self, folder: OpenFolder, name: bytes, entry: TarEntry, reader: EntrySource) -> None:
         """Make anything but a folder; raises FileExistsError, with nothing read, when the name is taken."""
         if entry.kind == "file":
             self._make_file(folder, name, entry, reader)
@@ -186,7 +197,7 @@ class LayerExtractor:
             if was_whiteout:
                 self._set_opaque(self._scope.open_folder(folder.child(name)))
 
-    def _make_file(self, folder: OpenFolder, name: bytes, entry: TarEntry, reader: TarReader) -> None:
+    def _make_file(self, folder: OpenFolder, name: bytes, entry: TarEntry, reader: EntrySource) -> None:
         self._check_space(entry)
         descriptor = os.open(name, _FILE_FLAGS, 0o600, dir_fd=folder.descriptor)
         try:

@@ -6,6 +6,7 @@ nothing half made is ever seen.
 """
 
 import os
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -16,6 +17,8 @@ from labbox.oci.document import MAX_DOCUMENT_BYTES
 from labbox.oci.manifest import Index, Manifest, parse_manifest
 from labbox.store.images import ImageStore, parse_diff_ids
 from labbox.store.layers import LayerStore, in_use_path
+
+_PARTIAL_SECONDS = 7 * 24 * 3600
 
 
 class Garbage(NamedTuple):
@@ -145,6 +148,8 @@ def _leftovers(store_dir: str, layers: Sequence[LayerStore]) -> list[str]:
     """Paths that killed commands left: nobody is working now, so all of `tmp/` and every half-written record."""
     paths = [os.path.join(store_dir, "tmp", name) for name in _names(os.path.join(store_dir, "tmp"))]
     paths += [os.path.join(store_dir, name) for name in _names(store_dir) if name.endswith(".tmp")]
+    partial = os.path.join(store_dir, "partial")
+    paths += [path for name in _names(partial) if _is_old(path := os.path.join(partial, name))]
     for store in layers:
         names = set(_names(store.layers_dir))
         stray = {
@@ -152,6 +157,11 @@ def _leftovers(store_dir: str, layers: Sequence[LayerStore]) -> list[str]:
         }
         paths += [os.path.join(store.layers_dir, name) for name in stray]
     return sorted(paths)
+
+
+def _is_old(path: str) -> bool:
+    """True for what a download that was cut off has left a week ago; until then it may be taken up again."""
+    return os.stat(path).st_mtime < time.time() - _PARTIAL_SECONDS
 
 
 def _names(folder: str) -> list[str]:

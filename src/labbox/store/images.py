@@ -29,6 +29,8 @@ NAME_ANNOTATION = "org.opencontainers.image.ref.name"
 # "<image id> <manifest digest>": an id is found without opening the manifest. The digest shows whether another tool
 # has given the entry a new manifest and kept the annotation, as umoci does.
 ID_ANNOTATION = "org.labbox.image.id"
+# "<index digest> <manifest digest>": what the name stood for where the image was pulled from, one of several platforms.
+INDEX_ANNOTATION = "org.labbox.image.index"
 _ID_DIGITS = 64
 _Entry = dict[str, Any]
 
@@ -110,8 +112,11 @@ class ImageStore:
             manifest = encode_manifest(Manifest(config_descriptor, tuple(layers)))
             return self.add_manifest(manifest, names)
 
-    def add_manifest(self, data: bytes, names: Iterable[Reference] = ()) -> StoredImage:
-        """Keep an image by the bytes of its manifest, whose config is in the store; its digest stays what it was."""
+    def add_manifest(self, data: bytes, names: Iterable[Reference] = (), *, index: Digest | None = None) -> StoredImage:
+        """Keep an image by the bytes of its manifest, whose config is in the store; its digest stays what it was.
+
+        `index` is the digest of the index it was chosen from: the image is found by that as well.
+        """
         from labbox.oci.descriptor import Descriptor  # noqa: PLC0415
         from labbox.oci.manifest import Manifest, parse_manifest  # noqa: PLC0415
 
@@ -123,6 +128,8 @@ class ImageStore:
             digest = self.blobs.add(data)
             entry = Descriptor(manifest.media_type, digest, len(data)).to_document()
             entry["annotations"] = {ID_ANNOTATION: f"{manifest.config.digest} {digest}"}
+            if index is not None and index != digest:
+                entry["annotations"][INDEX_ANNOTATION] = f"{index} {digest}"
             entries = self._change(
                 lambda entries: _put(entries, entry, [str(name.with_default_tag()) for name in names])
             )
@@ -150,8 +157,9 @@ class ImageStore:
             if not gone:
                 raise NotFoundError(f"No such image: {name.with_default_tag().familiar}")
             left = [entry for entry in entries if entry not in gone]
-            is_last = gone[0]["digest"] not in {entry["digest"] for entry in left}
-            removal = Removal((wanted,), self._id_of(gone[0]) if is_last else None)
+            image_id = self._id_of(gone[0])
+            is_last = all(self._id_of(entry) != image_id for entry in left)
+            removal = Removal((wanted,), image_id if is_last else None)
             return left
 
         self._change(change)
@@ -296,6 +304,13 @@ def _stated_id(entry: _Entry) -> Digest | None:
     return parse_digest(image_id) if digest == entry["digest"] else None
 
 
+def _index_of(entry: _Entry) -> str:
+    """The digest of the index that this very manifest was pulled by; empty when it was not."""
+    text = entry.get("annotations", {}).get(INDEX_ANNOTATION, "")
+    index, _, digest = text.partition(" ") if isinstance(text, str) else ("", "", "")
+    return index if digest == entry["digest"] else ""
+
+
 def _name_of(entry: _Entry) -> str:
     name = entry.get("annotations", {}).get(NAME_ANNOTATION, "")
     return name if isinstance(name, str) else ""
@@ -347,7 +362,7 @@ def _find_name(entries: list[_Entry], name: str) -> _Entry | None:
     for entry in entries:
         other = _name_of(entry)
         if (
-            entry["digest"] == str(reference.digest)
+            str(reference.digest) in (entry["digest"], _index_of(entry))
             and other
             and parse_reference(other).repository == reference.repository
         ):

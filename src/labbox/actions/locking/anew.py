@@ -39,7 +39,7 @@ def lock_anew(
         old = None  # nothing of another machine's lock fits
     release = _find_release(definition.system)
     if release is None:
-        system = lock_image(engine, definition, old, upgrade, environment)
+        system = lock_image(engine, project, definition, old, upgrade, environment)
     else:
         system = lock_debian(engine.settings, release, definition, old, upgrade, environment, report)
     draft = _draft(system, request_digest(definition, project), python_request_digest(definition, project), platform)

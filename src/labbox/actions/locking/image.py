@@ -1,8 +1,11 @@
 """An image of the store as a lab's system: its digest, and the Pythons that answer in it."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 
+from labbox.actions.build_system import build_system
 from labbox.actions.locking.system_part import SystemPart
+from labbox.actions.pull_system import provide_system_image, pull_system
 from labbox.build.interpreter import probe_system
 from labbox.build.workshop import Workshop
 from labbox.definition.values import Definition
@@ -18,6 +21,7 @@ from labbox.store.provide import provide_layers
 
 def lock_image(
     engine: EmbeddedEngine,
+    project: str,
     definition: Definition,
     old: LabLock | None,
     upgrade: Upgrade,
@@ -25,7 +29,7 @@ def lock_image(
 ) -> SystemPart:
     """An image of the store as the system: its digest, and the Pythons that answer in a container of it."""
     images = ImageStore(engine.settings.store_dir)
-    system = _choose(images, definition.system, old, upgrade)
+    system = _choose(engine, images, project, definition, old, upgrade, environment)
     if definition.system_packages:
         raise UnsupportedError(
             f"system packages cannot be laid over the image `{system.name}`",
@@ -53,22 +57,30 @@ def lock_image(
     )
 
 
-def _choose(images: ImageStore, name: str, old: LabLock | None, upgrade: Upgrade) -> LockedImage:
-    """The image as it was locked, while it is still here; else the one that has the name now."""
+def _choose(
+    engine: EmbeddedEngine,
+    images: ImageStore,
+    project: str,
+    definition: Definition,
+    old: LabLock | None,
+    upgrade: Upgrade,
+    environment: Mapping[str, str],
+) -> LockedImage:
+    """The image as it was locked, while it is to be had; else the one that has the name now, pulled when missing.
+
+    A Dockerfile is built.
+    """
+    name = definition.system
     if name.startswith("./"):
-        raise UnsupportedError(
-            f"this labbox does not build a lab's system from `{name}`",
-            hint="Build the image elsewhere, `labbox import` it, and name it as the system.",
-        )
+        own = parse_reference(f"localhost/{definition.name}-system").with_default_tag()
+        built = build_system(engine, project, name, own, environment)
+        return LockedImage(name=own.familiar, digest=str(built.manifest_digest))
     reference = parse_reference(name).with_default_tag()
     if old is not None and isinstance(old.system, LockedImage) and not upgrade.everything:
         locked = old.system
-        if locked.name == reference.familiar and images.find(f"{locked.name.partition('@')[0]}@{locked.digest}"):
-            return locked
-    found = images.find(str(reference))
-    if found is None:
-        raise NotFoundError(
-            f"the system `{name}` is neither a Debian release nor an image that is here",
-            hint="`labbox images` lists what is here; `labbox import` adds an image.",
-        )
+        if locked.name == reference.familiar:
+            with suppress(NotFoundError):  # gone from its registry: the name may stand for another now
+                provide_system_image(engine, locked, environment)
+                return locked
+    found = images.find(str(reference)) or pull_system(engine, reference, environment)
     return LockedImage(name=reference.familiar, digest=str(found.manifest_digest))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from labbox.errors import PackageError
 from labbox.linux import capabilities
 from labbox.linux.ownership import OwnershipSupervisor
-from labbox.linux.process import reset_signals
+from labbox.linux.process import fork, reset_signals
 from labbox.linux.seccomp import install_filter, install_listener
 from labbox.linux.seccomp_compile import (
     IDENTITY_CALLS,
@@ -58,7 +58,7 @@ class ProgramRunner:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         output_reader, output_writer = os.pipe2(os.O_CLOEXEC)
         status_reader, status_writer = os.pipe2(os.O_CLOEXEC)
-        child = os.fork()
+        child = fork()
         if child == 0:
             self._execute(command, environment, theirs, output_writer, status_writer)
         theirs.close()

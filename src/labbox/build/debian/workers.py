@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from labbox.errors import LabboxError, PackageError
+from labbox.linux.process import fork
 from labbox.processes import effective_cpu_count
 
 _HEAD = struct.Struct("=II")  # number of the argument, length of the pickled answer
@@ -32,7 +33,7 @@ def run_in_workers(
     try:
         for _ in range(min(effective_cpu_count(), _MAXIMUM_WORKERS, len(arguments))):
             reader, writer = os.pipe2(os.O_CLOEXEC)
-            child = os.fork()
+            child = fork()
             if child == 0:
                 os.close(queue_writer)
                 _work(function, arguments, queue_reader, writer)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from labbox.errors import PackageError
 from labbox.linux import capabilities
-from labbox.linux.process import reset_signals
+from labbox.linux.process import fork, reset_signals
 from labbox.lock.lab import LockedInterpreter
 
 # The time of every file of a layer: the first that zip archives can say. Python 2.7 compares it with its source's.
@@ -130,7 +130,7 @@ class Compiler:
         try:
             os.write(listing, b"\0".join(portion.paths))
             os.lseek(listing, 0, os.SEEK_SET)
-            child = os.fork()
+            child = fork()
             if child == 0:
                 self._execute(portion, listing)
             return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, Self
 
 from labbox.build.children import die_with_parent
 from labbox.errors import EngineError, LabboxError
+from labbox.linux.process import fork
 from labbox.processes import effective_cpu_count
 
 _MAXIMUM_WORKERS = 16
@@ -107,7 +108,7 @@ def _start_worker(tasks: Sequence[Task], others: Sequence[_Worker]) -> _Worker:
     commands_reader, commands_writer = os.pipe2(os.O_CLOEXEC)
     answers_reader, answers_writer = os.pipe2(os.O_CLOEXEC)
     parent = os.getpid()
-    child = os.fork()
+    child = fork()
     if child == 0:
         for descriptor in (commands_writer, answers_reader, *(end for other in others for end in other[1:])):
             os.close(descriptor)

@@ -13,22 +13,45 @@ if TYPE_CHECKING:
 
 COMMAND = Command(
     name="build",
-    usage="[DIR]",
-    summary="Make the image of a lab from its lock, without starting it",
+    usage="[PATH | URL | -]",
+    summary="Build an image from a Dockerfile, or the image of a lab from its lock",
     flags=(
+        Flag("build-arg", "list", "Set build-time variables"),
         Flag("check", "", "Make it once more from nothing but the lock, and tell what differs"),
+        Flag("file", "string", "Name of the Dockerfile (default: PATH/Dockerfile); - reads it from stdin", short="f"),
         Flag("frozen", "", "Use labbox.lock as it is; fail when it does not fit the definition"),
+        Flag("iidfile", "string", "Write the image ID to a file"),
         JSON_FLAG,
+        Flag("label", "list", "Set metadata for an image"),
         Flag("name", "string", "Name of the lab, instead of the definition's or the folder's"),
+        Flag("network", "string", "Set the networking mode for the RUN instructions during build", default="default"),
+        Flag("no-cache", "", "Do not use cache when building the image"),
+        Flag("platform", "string", "Set target platform for build"),
+        Flag("progress", "string", "Set type of progress output (auto, plain, quiet)", default="auto"),
+        Flag("pull", "", "Always attempt to pull all referenced images"),
         Flag("quiet", "", "Print only the image's id", short="q"),
+        Flag("secret", "list", "Secret to expose to the build (id=mysecret[,src=/local/secret])"),
+        Flag("ssh", "list", "SSH agent to expose to the build (default)"),
+        Flag("tag", "list", "Name and optionally a tag (format: name:tag)", short="t"),
+        Flag("target", "string", "Set the target build stage to build"),
     ),
     maximum=1,
-    description="With --check the exit code is 1 when the image comes out otherwise.",
+    description="""\
+What is built: with any flag of docker's (-t, -f, --target, --build-arg, --label, --no-cache, --platform, --secret, …),
+and in a folder with a Dockerfile and nothing that defines a lab, the Dockerfile, as docker does. Else the image of the
+lab in the folder, from its lock; --check, --frozen and --name belong to that, and with --check the exit code is 1 when
+the image comes out otherwise.""",
 )
 
 
 def execute(arguments: Arguments) -> int:
-    """Build the lab of a folder and print the image's id; with `--check` compare."""
+    """Build a Dockerfile, or the lab of a folder; print the image's id, and with `--check` compare."""
+    from labbox.cli.building import build_dockerfile, means_dockerfile
+
+    return build_dockerfile(arguments) if means_dockerfile(arguments) else _build_lab(arguments)
+
+
+def _build_lab(arguments: Arguments) -> int:
     from labbox.actions.build_lab import build_lab_image
     from labbox.actions.check_image import check_image
     from labbox.actions.lab.prepare import LabRequest

@@ -3,6 +3,7 @@
 import time
 from collections import Counter
 
+from labbox.actions.measure_images import measure_images
 from labbox.cli.filters import parse_filter
 from labbox.cli.flags import Arguments, Command, Flag
 from labbox.cli.images_listing import LISTING, LISTING_WITH_DIGESTS, ImageRow, describe_image, show_image_id
@@ -48,6 +49,7 @@ def execute(arguments: Arguments) -> int:
 def _rows(engine: EmbeddedEngine, arguments: Arguments) -> list[ImageRow]:
     store = ImageStore(engine.settings.store_dir)
     images = store.list_images()
+    sizes = measure_images(engine, [image.id for image in images])
     if arguments.positionals:
         images = [image for image in images if _is_called(image, arguments.positionals[0])]
     pairs = arguments.values("filter", parse_filter)
@@ -58,7 +60,7 @@ def _rows(engine: EmbeddedEngine, arguments: Arguments) -> list[ImageRow]:
     users = Counter(container.spec.image_id for container in engine.list())
     truncated = not arguments.switch("no-trunc")
     now = time.time()
-    return [ImageRow(image, now, truncated, users[str(image.id)]) for image in images]
+    return [ImageRow(image, now, truncated, users[str(image.id)], sizes[image.id]) for image in images]
 
 
 def _is_called(image: ImageSummary, pattern: str) -> bool:
