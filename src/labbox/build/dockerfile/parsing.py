@@ -91,7 +91,7 @@ def _parse_arg(statement: Statement, escape: str) -> Arg:
 
 
 def _parse_run(statement: Statement, escape: str) -> Run:
-    flags = _flags(statement, "mount", "network", "security", "device")
+    flags = _flags(statement, "mount", "network", "security")
     network = _NETWORKS.get(flags.get("network", "default"))
     if network is None:
         raise UsageError(f"invalid network mode `{flags['network']}`: it is default, none or host")
