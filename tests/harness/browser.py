@@ -14,10 +14,11 @@ from harness.waiting import wait_until
 from harness.websocket import WebSocket
 
 _FLAGS = (
-    "--headless=new", "--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--disable-dev-shm-usage", "--no-first-run",
-    "--no-proxy-server", "--disable-background-networking", "--disable-component-update", "--hide-scrollbars",
-    "--lang=en-US", "--remote-debugging-port=0", "--window-size=1280,800",
+    "--headless=new", "--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--disable-dev-shm-usage",
+    "--no-first-run", "--no-proxy-server", "--disable-background-networking", "--disable-component-update",
+    "--hide-scrollbars", "--lang=en-US", "--remote-debugging-port=0", "--window-size=1280,800",
 )  # fmt: skip
+_EQUAL_PICTURES = 6
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
@@ -95,10 +96,16 @@ class Browser:
         )
 
     def take_picture(self, path: str) -> None:
-        """Write the page as it is seen to a PNG file."""
-        answer = self._call("Page.captureScreenshot", format="png")
+        """Write the page as it is seen to a PNG file, once it does not change any more."""
+        seen: list[str] = []
+
+        def is_still() -> bool:
+            seen.append(self._call("Page.captureScreenshot", format="png")["data"])
+            return len(seen) > _EQUAL_PICTURES and len(set(seen[-_EQUAL_PICTURES:])) == 1
+
+        wait_until(is_still, what="the page does not change")
         with open(path, "wb") as file:
-            file.write(base64.b64decode(answer["data"]))
+            file.write(base64.b64decode(seen[-1]))
 
     def _call(self, method: str, **parameters: Any) -> Any:
         self._count += 1

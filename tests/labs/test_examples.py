@@ -24,6 +24,13 @@ from harness.workplace import Workplace
 from labs.conftest import lab_environment
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+PINNED = "metrics-pinned-view"
+PIN_CARDS = """
+for (const name of ["accuracy", "Weights"])
+  [...document.querySelectorAll("card-view")]
+    .find((card) => card.innerText.trim().startsWith(name))
+    .querySelector('button[title="Pin card"]').click();
+"""
 SUM = "[[ 6  8]\n [10 12]]"
 pytestmark = pytest.mark.timeout(300)
 
@@ -116,11 +123,12 @@ def test_tensorflow_learns_and_tensorboard_shows_it(
     graph = fetch(f"{address}data/plugin/graphs/graph?{urllib.parse.urlencode({'run': run})}")
     assert "cross_entropy" in graph
     browser.open(f"{address}#timeseries")
-    for text in ("cross entropy", "accuracy", "Weights"):
-        browser.wait_for_text(text)
-    browser.evaluate("document.querySelector('.settings-button').click()")
+    browser.wait_for_text("cross entropy")
     browser.wait_for("document.querySelectorAll('scalar-card canvas, histogram-card svg path').length > 2")
-    browser.evaluate("document.querySelector('scalar-card').scrollIntoView({block: 'center'})")
+    browser.evaluate("document.querySelector('.settings-button').click()")
+    browser.evaluate(PIN_CARDS)
+    browser.wait_for(f"document.querySelectorAll('{PINNED} histogram-card svg path').length > 2")
+    browser.wait_for(f"document.querySelectorAll('{PINNED} scalar-card canvas').length > 0")
     browser.take_picture(f"{pictures}/tensorboard.png")
 
 
