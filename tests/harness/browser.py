@@ -14,9 +14,10 @@ from harness.waiting import wait_until
 from harness.websocket import WebSocket
 
 _FLAGS = (
-    "--headless=new", "--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--disable-dev-shm-usage",
-    "--no-first-run", "--no-proxy-server", "--disable-background-networking", "--disable-component-update",
-    "--hide-scrollbars", "--lang=en-US", "--remote-debugging-port=0", "--window-size=1280,800",
+    "--headless=new", "--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader",
+    "--disable-dev-shm-usage", "--no-first-run", "--no-proxy-server", "--disable-background-networking",
+    "--disable-component-update", "--hide-scrollbars", "--lang=en-US", "--remote-debugging-port=0",
+    "--window-size=1280,800",
 )  # fmt: skip
 _EQUAL_PICTURES = 6
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
