@@ -72,7 +72,7 @@ def test_add_and_remove_change_definition_and_lock(locking: Locking, capsys: pyt
     assert main(["add", "b"]) == 0
     out, err = capsys.readouterr()
     assert out == "+ b 1.0\n"
-    assert err.endswith("changed: labbox.toml\n")
+    assert err.endswith("changed: labbox.toml; next: labbox up\n")
     assert main(["remove", "b", "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
     assert document["changes"] == [{"part": "python", "name": "b", "old": "1.0", "new": None}]
