@@ -34,11 +34,13 @@ HOT = (
     "labbox.cli.commands.ps", "labbox.engine.embedded.engine",
     "labbox.engine.embedded.stage", "labbox.engine.embedded.exec_stage",
 )  # fmt: skip
+EXAMPLES = "examples"  # an installed labbox carries them as data; some are programs of Python 2
 HEIGHTS = {part: height for height, parts in enumerate(LAYERS) for part in parts}
 
 
 def test_every_part_stands_in_the_list() -> None:
-    parts = {name.removesuffix(".py") for name in os.listdir(SOURCE) if not name.startswith((".", "_"))} - {"py.typed"}
+    names = {name.removesuffix(".py") for name in os.listdir(SOURCE) if not name.startswith((".", "_"))}
+    parts = names - {"py.typed", EXAMPLES}
 
     assert parts <= HEIGHTS.keys()
 
@@ -120,7 +122,7 @@ def test_only_the_command_line_prints_and_exits() -> None:
 def modules() -> Iterator[tuple[str, str]]:
     """Every source file with the name of its module."""
     for folder, subfolders, names in os.walk(SOURCE):
-        subfolders[:] = [name for name in subfolders if not name.startswith((".", "__"))]
+        subfolders[:] = [name for name in subfolders if name != EXAMPLES and not name.startswith((".", "__"))]
         for name in sorted(names):
             if name.endswith(".py"):
                 path = os.path.join(folder, name)
