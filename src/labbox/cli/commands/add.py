@@ -1,18 +1,13 @@
 """`labbox add`."""
 
-from labbox.cli.flags import Arguments, Command, Flag
-from labbox.cli.listing import JSON_FLAG
+from labbox.cli.flags import Arguments, Command
+from labbox.cli.package_flags import PACKAGE_FLAGS
 
 COMMAND = Command(
     name="add",
     usage="NAME...",
     summary="Add packages to a lab's definition, and lock it",
-    flags=(
-        Flag("directory", "string", "The project folder, instead of the current one", short="C"),
-        JSON_FLAG,
-        Flag("quiet", "", "Print nothing but failures", short="q"),
-        Flag("system", "", "The packages are Debian's, not Python's"),
-    ),
+    flags=PACKAGE_FLAGS,
     minimum=1,
     description="NAME is a requirement such as `numpy` or `numpy>=2,<3`; with --system a Debian\n"
     "package, NAME or NAME=VERSION. The file that defines the lab is changed, and its\n"

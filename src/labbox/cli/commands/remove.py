@@ -1,18 +1,13 @@
 """`labbox remove`."""
 
-from labbox.cli.flags import Arguments, Command, Flag
-from labbox.cli.listing import JSON_FLAG
+from labbox.cli.flags import Arguments, Command
+from labbox.cli.package_flags import PACKAGE_FLAGS
 
 COMMAND = Command(
     name="remove",
     usage="NAME...",
     summary="Take packages out of a lab's definition, and lock it",
-    flags=(
-        Flag("directory", "string", "The project folder, instead of the current one", short="C"),
-        JSON_FLAG,
-        Flag("quiet", "", "Print nothing but failures", short="q"),
-        Flag("system", "", "The packages are Debian's, not Python's"),
-    ),
+    flags=PACKAGE_FLAGS,
     minimum=1,
     description="The file that defines the lab is changed, and its comments stay. Packages that\n"
     "nothing needs any more go too.",
